@@ -1,0 +1,94 @@
+"""Mailboxes of the SMTP envelope (RFC 5321, 4.1.2) and the fax numbers (E.164) that they name.
+
+The grammar is strict on purpose: a comment, an encoded word or a quoted string in a path has made other parsers dial
+a number that nobody wrote. What does not match exactly is refused.
+"""
+
+import re
+from dataclasses import dataclass
+
+import phonenumbers
+
+from gateway.errors import Kind, refuse
+
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_MAILBOX = re.compile(rf"({_ATEXT}(?:\.{_ATEXT})*)@({_LABEL}(?:\.{_LABEL})*)")
+_NUMBER = re.compile(r"(?:[Ff][Aa][Xx]=)?(\+?[0-9](?:[0-9.-]{1,30})[0-9])")
+EXAMPLE = "+12025550123"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A mailbox: the local part as written, the domain in lower case."""
+
+    local: str
+    domain: str
+
+    def __str__(self) -> str:
+        return f"{self.local}@{self.domain}"
+
+
+def parse_mailbox(text: str) -> Mailbox | None:
+    """Read a dot-string mailbox (no quoted strings, no address literals); None when it is anything else."""
+    match = _MAILBOX.fullmatch(text)
+    if match is None or len(match[1]) > 64 or len(match[2]) > 255:
+        return None
+    return Mailbox(match[1], match[2].lower())
+
+
+def parse_number(written: str, country: str) -> str:
+    """Return the E.164 form of a number *written* in an address or given to an API.
+
+    Digits, an optional leading ``+``, ``.`` and ``-`` between digits, or RFC 3192's ``FAX=``. Without ``+`` the
+    number is read as dialled in *country* (ISO 3166); one of eleven digits or more that means nothing there is
+    read as an international number that lost its ``+`` (a shorter one is more likely a mistyped national number).
+    Raises Refusal(NUMBER_INVALID) with an example of what works.
+    """
+    match = _NUMBER.fullmatch(written)
+    if match is None:
+        raise refuse(Kind.NUMBER_INVALID, f"{shown(written)} is not a fax number; write it like {EXAMPLE}", written)
+    digits = re.sub(r"[.-]", "", match[1])
+    number = _valid(digits, country)
+    if number is None and len(digits) >= 11 and not digits.startswith(("+", "0")):
+        number = _valid("+" + digits, country)
+    if number is None:
+        raise refuse(
+            Kind.NUMBER_INVALID,
+            f"{shown(written)} is not a valid phone number; write it with its country code, like {EXAMPLE}",
+            written,
+        )
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _valid(digits: str, country: str) -> phonenumbers.PhoneNumber | None:
+    try:
+        number = phonenumbers.parse(digits, country)
+    except phonenumbers.NumberParseException:
+        return None
+    return number if phonenumbers.is_valid_number(number) else None
+
+
+def country_of(e164: str) -> str:
+    """Return the ISO 3166 code of the country that *e164* belongs to, "" when it has none (satellite, premium)."""
+    return phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
+
+
+def kind_of(e164: str) -> int:
+    """Return libphonenumber's PhoneNumberType of *e164*."""
+    return phonenumbers.number_type(phonenumbers.parse(e164))
+
+
+def pretty(e164: str) -> str:
+    """Return *e164* as people read it: ``+1 202-555-0123``."""
+    try:
+        number = phonenumbers.parse(e164)
+    except phonenumbers.NumberParseException:
+        return e164
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def shown(text: str) -> str:
+    """Return *text* fit for a one-line reply: printable ASCII only, at most 64 characters."""
+    clean = "".join(char if " " <= char <= "~" else "?" for char in text)
+    return clean if len(clean) <= 64 else clean[:61] + "..."

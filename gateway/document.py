@@ -1,0 +1,80 @@
+"""What the sandbox reports: the parts of a mail, and what became of a document."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.errors import Reason
+
+#: Telnyx's limits for one fax (file_size_limit_exceeded, page_count_limit_exceeded).
+MAX_PAGES = 350
+MAX_BYTES = 50 * 1024 * 1024
+
+
+class MediaType(StrEnum):
+    """Types of document that the gateway itself handles."""
+
+    PDF = "application/pdf"
+    TIFF = "image/tiff"
+    MAIL = "message/rfc822"
+
+
+class Automatic(StrEnum):
+    """Why a mail was not written by a person for us to fax (RFC 3834, List-Id, our own X-Fax-Id)."""
+
+    NO = ""
+    REPLY = "auto_reply"
+    LIST = "list"
+    OURS = "ours"
+    REPORT = "report"
+    LOOP = "loop"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One leaf of a mail, in the order of the message. ``why`` says in a sentence why it is ignored."""
+
+    index: int
+    name: str
+    media_type: str
+    size: int
+    used: bool
+    pages: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a mail holds. ``refusal`` is set when it cannot be faxed, ``body_digest`` is the SHA-256 (hex) of
+    everything behind the header, which stays the same when a mail is sent again through another route."""
+
+    parts: tuple[Part, ...]
+    message_id: str = ""
+    header_from: str = ""
+    subject: str = ""
+    automatic: Automatic = Automatic.NO
+    body_digest: str = ""
+    refusal: Reason | None = None
+
+    @property
+    def pages(self) -> int:
+        """Pages of all used parts together."""
+        return sum(part.pages for part in self.parts if part.used)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedDocument:
+    """The outcome of a rendering: pages, and the sizes in bytes of the files that were written."""
+
+    pages: int
+    tiff_bytes: int
+    pdf_bytes: int
+    preview_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a received document is."""
+
+    media_type: str
+    pages: int
+    size: int

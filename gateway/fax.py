@@ -1,0 +1,115 @@
+"""A fax: the noun that every flow is about, and the states it passes through."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class Direction(StrEnum):
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+
+
+class Origin(StrEnum):
+    """Where a fax came from: the door it entered through."""
+
+    MAIL = "mail"
+    SHELL = "shell"
+    KAZOO = "kazoo"
+    TELNYX = "telnyx"
+    CARRIER = "carrier"
+
+
+class State(StrEnum):
+    """Where a fax stands. Outbound: preparing .. canceled; inbound: receiving, processing, received, failed."""
+
+    PREPARING = "preparing"  # accepted; documents are being fetched and rendered
+    QUEUED = "queued"  # pages ready, waiting for its turn, its next try or the carrier's first word
+    CALLING = "calling"  # the carrier dials
+    SENDING = "sending"  # pages are on the line
+    HELD = "held"  # waits for a person: over a limit, or put aside by the operator
+    UNKNOWN = "unknown"  # the carrier may or may not have it; not sent again without a person's word
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    RECEIVING = "receiving"
+    PROCESSING = "processing"
+    RECEIVED = "received"
+
+
+#: States that nothing follows.
+FINAL = frozenset({State.DELIVERED, State.FAILED, State.CANCELED, State.RECEIVED})
+
+#: How far each state is along its way; an event never moves a fax back.
+RANK = {
+    State.PREPARING: 0,
+    State.QUEUED: 1,
+    State.HELD: 1,
+    State.CALLING: 2,
+    State.SENDING: 3,
+    State.UNKNOWN: 3,
+    State.DELIVERED: 9,
+    State.FAILED: 9,
+    State.CANCELED: 9,
+    State.RECEIVING: 2,
+    State.PROCESSING: 3,
+    State.RECEIVED: 9,
+}
+
+
+class Quality(StrEnum):
+    """Resolution of the pages, in Telnyx's words: normal is 204x98 dpi, high 204x196."""
+
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class Fax:
+    """One document for one number, or one document received.
+
+    Numbers are E.164 with ``+``. ``to_written`` is the recipient as the sender wrote it. ``pages`` counts the pages
+    of the document, ``pages_sent`` what the carrier reported, ``duration`` is in seconds; None is "not reported".
+    ``source`` is the blob of the message or document that the fax was made from and ``parts`` the indexes of the
+    parts of a message to fax (empty: the whole blob is one document). ``pages_blob`` holds the rendered or received
+    document, ``media_type`` its type. ``tries`` counts attempts made, ``tries_allowed`` all that may be made.
+    """
+
+    id: UUID
+    account_id: UUID | None
+    application_id: int | None
+    faxbox_id: UUID | None
+    direction: Direction
+    origin: Origin
+    state: State
+    from_number: str
+    to_number: str
+    created_at: datetime
+    updated_at: datetime
+    to_written: str = ""
+    from_name: str = ""
+    to_name: str = ""
+    subject: str = ""
+    quality: Quality = Quality.HIGH
+    message_id: UUID | None = None
+    source: str = ""
+    parts: list[int] = field(default_factory=list)
+    rendering_id: UUID | None = None
+    pages_blob: str = ""
+    media_type: str = ""
+    pages: int | None = None
+    pages_sent: int | None = None
+    duration: int | None = None
+    partial: bool = False
+    tries: int = 0
+    tries_allowed: int = 1
+    next_try_at: datetime | None = None
+    failure_reason: str = ""
+    failure_text: str = ""
+    held_reason: str = ""
+    carrier_fax_id: str = ""
+    connection_id: str = ""
+    caller_id: str = ""
+    notify: list[str] = field(default_factory=list)
+    finished_at: datetime | None = None

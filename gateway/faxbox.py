@@ -1,0 +1,57 @@
+"""Faxboxes (Kazoo's faxbox): who may send by mail, with which number, and who gets what."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+#: How well an entry of the permission list fits a sender; a higher one wins.
+EXACT, WILDCARD, PATTERN, NO_MATCH = 3, 2, 1, 0
+
+
+@dataclass(frozen=True, slots=True)
+class Faxbox:
+    """``host`` is the generated mail host, ``custom_host`` one of the customer's own ("" for none).
+
+    ``permit`` lists senders: an address, ``*@domain``, or a regular expression that must match the whole address.
+    ``retries`` is the number of tries in all, None for the setting's. ``file_type`` "" means the application's.
+    ``extra`` keeps fields that the gateway does not act on, as they were given.
+    """
+
+    id: UUID
+    account_id: UUID
+    application_id: int
+    name: str
+    host: str
+    created_at: datetime
+    updated_at: datetime
+    custom_host: str = ""
+    caller_id: str = ""
+    caller_name: str = ""
+    fax_header: str = ""
+    fax_identity: str = ""
+    timezone: str = ""
+    retries: int | None = None
+    permit: list[str] = field(default_factory=list)
+    inbound_emails: list[str] = field(default_factory=list)
+    outbound_emails: list[str] = field(default_factory=list)
+    file_type: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def permits(self, sender: str) -> int:
+        """Return how exactly *sender* is permitted: EXACT, WILDCARD, PATTERN or NO_MATCH (case does not count)."""
+        return max((entry_fits(entry, sender) for entry in self.permit), default=NO_MATCH)
+
+
+def entry_fits(entry: str, sender: str) -> int:
+    """Return how *entry* of a permission list fits the address *sender*."""
+    entry, sender = entry.strip(), sender.casefold()
+    if entry.casefold() == sender:
+        return EXACT
+    if entry.startswith("*@"):
+        return WILDCARD if sender.rpartition("@")[2] == entry[2:].casefold() else NO_MATCH
+    try:
+        return PATTERN if re.fullmatch(entry, sender, re.IGNORECASE) else NO_MATCH
+    except re.error:
+        return NO_MATCH

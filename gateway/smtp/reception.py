@@ -1,0 +1,41 @@
+"""What the SMTP door asks of the house behind it. ``intake.Intake`` is the one that serves it."""
+
+from typing import Protocol
+
+from gateway.transaction import Transaction
+
+
+class Spooled(Protocol):
+    """A message that is being written to disk (``store.folder.Spool``)."""
+
+    size: int
+
+    def write(self, data: bytes) -> None:
+        """Append bytes; raises OSError when the disk refuses them."""
+
+    def discard(self) -> None:
+        """Drop the message. Safe to call twice, and after it was kept."""
+
+
+class Reception(Protocol):
+    """Decisions about one transaction. Each may raise Refusal, whose reason becomes the reply at once; any other
+    exception is a fault of ours and is answered 451."""
+
+    def sender(self, transaction: Transaction, path: str) -> None:
+        """MAIL: *path* is the reverse-path between its brackets as written, "" for the null path."""
+
+    def recipient(self, transaction: Transaction, path: str) -> None:
+        """RCPT: *path* is the forward-path between its brackets as written. Appends to transaction.recipients."""
+
+    def spool(self, declared_size: int) -> Spooled:
+        """DATA begins: a file to write the message to. Refuses when the disk is nearly full."""
+
+    async def take(self, transaction: Transaction, message: Spooled) -> str:
+        """The message is complete. Return the text of the 250 reply, after everything is durable.
+
+        It must not be cancelled by a client that leaves: the caller shields it. Writes the smtplog itself.
+        """
+
+    async def refused(self, transaction: Transaction) -> None:
+        """The transaction ended without being taken (refused, reset, or the client left): write its smtplog row.
+        Never raises."""

@@ -1,0 +1,73 @@
+"""One SMTP transaction: what a client asked for, and what became of it. Its record is the smtplog."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(slots=True)
+class Recipient:
+    """A RCPT: the path as written, and (when it was accepted) who it belongs to."""
+
+    written: str
+    number: str = ""  # E.164
+    domain: str = ""
+    account_id: UUID | None = None
+    faxbox_id: UUID | None = None  # None: decided by the sender among the account's faxboxes
+    accepted: bool = False
+
+
+@dataclass(slots=True)
+class Transaction:
+    """MAIL to the final reply. ``errors`` holds every reply that refused something, in order.
+
+    ``sender`` is the reverse-path as written ("" for the null path); ``tls`` the protocol version or "".
+    """
+
+    id: UUID
+    started_at: datetime
+    listener: str
+    peer: str
+    helo: str = ""
+    tls: str = ""
+    user: str = ""
+    sender: str = ""
+    recipients: list[Recipient] = field(default_factory=list)
+    size: int = 0
+    message_id: str = ""
+    subject: str = ""
+    found: list[dict[str, object]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    reply: str = ""
+    account_id: UUID | None = None
+    faxbox_id: UUID | None = None
+    fax_ids: list[UUID] = field(default_factory=list)
+
+    @property
+    def accepted(self) -> list[Recipient]:
+        """The recipients that were answered 250."""
+        return [recipient for recipient in self.recipients if recipient.accepted]
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpRecord:
+    """One row of the smtplog, as stored: see ``Transaction`` for the fields."""
+
+    id: UUID
+    account_id: UUID | None
+    faxbox_id: UUID | None
+    at: datetime
+    listener: str
+    peer: str
+    helo: str
+    tls: str
+    user: str
+    sender: str
+    recipients: list[dict[str, str]]
+    size: int
+    message_id: str
+    subject: str
+    found: list[dict[str, object]]
+    errors: list[str]
+    reply: str
+    fax_ids: list[str]
