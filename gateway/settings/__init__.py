@@ -1,0 +1,18 @@
+"""The settings: ``options`` says what gateway.toml may say, ``load`` reads it."""
+
+from gateway.settings.load import find, load
+from gateway.settings.options import Listener, Settings, Smarthost, Telnyx
+from gateway.settings.values import checked_email, duration_text, parse_duration, split_address
+
+__all__ = [
+    "Listener",
+    "Settings",
+    "Smarthost",
+    "Telnyx",
+    "checked_email",
+    "duration_text",
+    "find",
+    "load",
+    "parse_duration",
+    "split_address",
+]
