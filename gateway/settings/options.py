@@ -41,11 +41,21 @@ from gateway.settings.values import (
 )
 
 Count = Annotated[int, Field(ge=1)]
-#: libphonenumber's types of number, without those that cost extra or that no fax machine answers.
+#: What libphonenumber calls a number (PhoneNumberType).
 NumberType = Literal[
-    "fixed_line", "mobile", "fixed_line_or_mobile", "toll_free", "shared_cost", "premium_rate",
-    "voip", "personal_number", "pager", "uan", "voicemail", "unknown",
-]  # fmt: skip
+    "fixed_line",
+    "mobile",
+    "fixed_line_or_mobile",
+    "toll_free",
+    "shared_cost",
+    "premium_rate",
+    "voip",
+    "personal_number",
+    "pager",
+    "uan",
+    "voicemail",
+    "unknown",
+]
 
 
 class Section(BaseModel):
@@ -151,9 +161,10 @@ class Smtp(Section):
     """Taking mail."""
 
     hostname: Annotated[Hostname, BeforeValidator(lambda name: name or socket.gethostname())] = Field(
-        "", description="The name in the greeting, and the domain below which faxbox hosts are made. Empty: the "
+        "",
+        description="The name in the greeting, and the domain below which faxbox hosts are made. Empty: the "
         "host's name.",
-    )  # fmt: skip
+    )
     max_message_bytes: Count = Field(36_700_160, description="The largest message, as it travels (base64 and all).")
     max_recipients: Count = Field(50, description="Fax numbers in one message; the rest is asked to come again.")
     max_connections: Count = Field(500, description="Connections at once, over all listeners.")
@@ -176,9 +187,10 @@ class Http(Section):
 
     address: Address = Field("127.0.0.1:8080", description="host:port to listen on; TLS is the reverse proxy's.")
     public_url: WebUrl = Field(
-        "", description="How the carrier reaches this gateway from outside, like https://fax.example.com. Empty: "
+        "",
+        description="How the carrier reaches this gateway from outside, like https://fax.example.com. Empty: "
         "it cannot, so documents are uploaded to it and it is asked for news.",
-    )  # fmt: skip
+    )
     metrics_address: OptionalAddress = Field(
         "", description="host:port where /metrics listens apart from everything else. Empty: beside the APIs."
     )
@@ -192,9 +204,10 @@ class Telnyx(Section):
     api_key_file: FilePath = Field("", description="A file that holds the API key.")
     base_url: WebUrl = Field("https://api.telnyx.com/v2", description="Where the carrier's API is.")
     public_key: PublicKeys = Field(
-        (), description="The key that webhooks are signed with (portal: Keys & Credentials, Public Key); a list "
+        (),
+        description="The key that webhooks are signed with (portal: Keys & Credentials, Public Key); a list "
         "while it changes. Empty: every webhook is refused.",
-    )  # fmt: skip
+    )
     connection_id: str = Field("", description="The fax application that is used when an application names none.")
     sms_from: str = Field("", description="The number or name from which text messages are sent. Empty: none are.")
 
