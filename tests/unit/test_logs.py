@@ -88,14 +88,15 @@ def test_a_traceback_is_whole_but_shows_no_values(style: str) -> None:
     def fail(document: str) -> None:
         raise RuntimeError(f"Bearer hunter2hunter2 and {len(document)} characters")
 
+    document = "".join(("diag", "nosis"))  # so that the word stands in no line of source
     try:
-        fail("diagnosis")
+        fail(document)
     except RuntimeError:
         log.exception("unexpected")
     text = stream.getvalue()
     assert "Traceback (most recent call last)" in text
     assert "RuntimeError: Bearer [hidden]" in text
-    assert text.count("diagnosis") == text.count('fail("diagnosis")')  # the source line, no value
+    assert "diagnosis" not in text
 
 
 def test_the_smtp_library_is_silent(lines: Lines) -> None:
