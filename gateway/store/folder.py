@@ -23,7 +23,7 @@ class Spool:
         self._folder = folder
         self.key = secrets.token_hex(16)
         self.path = folder.incoming / self.key
-        self.file: BinaryIO = open(self.path, "xb+", buffering=0)
+        self.file: BinaryIO = self.path.open("xb+", buffering=0)
         self._digest = hashlib.sha256()
         self.size = 0
 

@@ -1,0 +1,105 @@
+"""The one way to the database: a unit of work is a plain function of a transaction.
+
+``await db.write(unit)`` runs ``unit(tx)`` in a transaction of its own and returns what it returns, after the commit.
+A unit does nothing but talk to the database; it may be run again after a deadlock. Cancelling the caller does not
+cancel the unit. ``await db.rows(statement)`` reads.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Column, ColumnElement, Connection, Executable, Select, func, insert, literal, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+
+T = TypeVar("T")
+Row = Mapping[str, Any]
+#: In ``Connection.info``: the unit made a job ready.
+WOKEN = "faxgate.woken"
+#: Work that must be durable before the unit's commit, such as the sync of a spooled message. Blocking.
+Before = Callable[[], object]
+
+
+class Database(Protocol):
+    """What every engine offers. All methods raise Refusal(STORAGE_FULL or STORAGE_BUSY) for what passes."""
+
+    name: str
+    #: Called in the loop after a commit of this process that made a job ready.
+    on_ready: Callable[[], None] | None
+
+    async def write(self, unit: Callable[[Connection], T], before: Sequence[Before] = ()) -> T:
+        """Run *before* and then *unit* in one transaction; return its value after the commit."""
+
+    async def rows(self, statement: Select[Any]) -> list[Row]:
+        """Return all rows, as mappings from column names."""
+
+    async def migrate(self, work: Callable[[Connection], T]) -> T:
+        """Run schema work on a connection of its own, in one transaction."""
+
+    async def close(self) -> None:
+        """Finish what was given to ``write`` and close every connection."""
+
+
+async def one(db: Database, statement: Select[Any]) -> Row | None:
+    """Return the first row or None."""
+    rows = await db.rows(statement.limit(1))
+    return rows[0] if rows else None
+
+
+async def scalar(db: Database, statement: Select[Any]) -> Any:
+    """Return the first column of the first row, or None."""
+    row = await one(db, statement)
+    return None if row is None else next(iter(row.values()))
+
+
+async def open_database(url: str) -> Database:
+    """Connect to ``sqlite:///path`` or ``postgresql://...``.
+
+    Raises ConfigurationError when the extra package for PostgreSQL is missing.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        from gateway.store.lite import open_lite  # noqa: PLC0415 - only the engine in use is imported
+
+        return await open_lite(parsed.database or "")
+    from gateway.store.postgres import open_postgres  # noqa: PLC0415 - only the engine in use is imported
+
+    return await open_postgres(parsed)
+
+
+def older_than(at: Column[Any], identity: Column[Any], position: tuple[datetime, UUID]) -> ColumnElement[bool]:
+    """The keyset condition of a list that shows the newest first: what stands behind *position*."""
+    return tuple_(at, identity) < tuple_(literal(position[0], at.type), literal(position[1], identity.type))
+
+
+def insert_new(tx: Connection, table: Any, values: Mapping[str, Any]) -> bool:
+    """Insert a row unless it would violate a unique constraint; return whether it was inserted."""
+    make = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+    return bool(tx.execute(make(table).values(**values).on_conflict_do_nothing()).rowcount)
+
+
+def add(tx: Connection, table: Any, values: Mapping[str, Any]) -> None:
+    """Insert a row."""
+    tx.execute(insert(table).values(**values))
+
+
+def changed(tx: Connection, statement: Executable) -> bool:
+    """Execute an UPDATE or DELETE and return whether it met exactly one row."""
+    return int(tx.execute(statement).rowcount) == 1
+
+
+def lock_keys(tx: Connection, keys: Sequence[str]) -> None:
+    """Serialise the units that decide over *keys*, until the transaction ends. SQLite has one writer anyway."""
+    if tx.dialect.name != "postgresql":
+        return
+    for key in sorted(set(keys)):
+        tx.execute(func.pg_advisory_xact_lock(func.hashtextextended(key, 0)).select())
+
+
+def shielded(task: "asyncio.Future[T]") -> "asyncio.Future[T]":
+    """Return *task* so that a cancelled awaiter leaves it running, and its late failure is not reported as lost."""
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return asyncio.shield(task)

@@ -1,0 +1,97 @@
+"""The faxes table: reading, and moving a fax forward by conditional updates."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, select, update
+
+from gateway.fax import FINAL, Direction, Fax, Origin, Quality, State
+from gateway.store.database import Database, Row, add, changed, older_than, one
+from gateway.store.schema import faxes
+
+OPEN_STATES = [state.value for state in State if state not in FINAL]
+
+
+def fax_from(row: Row) -> Fax:
+    """Make the noun of a row of ``faxes``."""
+    words = {
+        "direction": Direction(row["direction"]),
+        "origin": Origin(row["origin"]),
+        "state": State(row["state"]),
+        "quality": Quality(row["quality"] or Quality.HIGH),
+    }
+    return Fax(**{**row, **words})
+
+
+def insert(tx: Connection, fax: Fax) -> None:
+    """Add a fax."""
+    add(tx, faxes, {name: getattr(fax, name) for name in faxes.c.keys()})  # noqa: SIM118 - columns are no dict
+
+
+def get(tx: Connection, fax_id: UUID, *, lock: bool = False) -> Fax | None:
+    """Return a fax inside a unit; *lock* keeps others from changing it until the unit ends."""
+    statement = select(faxes).where(faxes.c.id == fax_id)
+    row = tx.execute(statement.with_for_update() if lock else statement).mappings().first()
+    return None if row is None else fax_from(row)
+
+
+def inbound_of(tx: Connection, carrier_fax_id: str) -> Fax | None:
+    """Return the received fax that the carrier knows by this id, locked."""
+    statement = select(faxes).where(
+        faxes.c.carrier_fax_id == carrier_fax_id, faxes.c.direction == Direction.INBOUND.value
+    )
+    row = tx.execute(statement.with_for_update()).mappings().first()
+    return None if row is None else fax_from(row)
+
+
+def change(tx: Connection, fax_id: UUID, when: Iterable[State], **values: Any) -> bool:
+    """Change a fax if it is in one of the states *when*; return whether it was."""
+    values["updated_at"] = datetime.now(UTC)
+    if values.get("state") in FINAL:
+        values.setdefault("finished_at", values["updated_at"])
+    states = [state.value for state in when]
+    return changed(tx, update(faxes).where(faxes.c.id == fax_id, faxes.c.state.in_(states)).values(**values))
+
+
+async def fetch(db: Database, fax_id: UUID) -> Fax | None:
+    """Return a fax, or None."""
+    row = await one(db, select(faxes).where(faxes.c.id == fax_id))
+    return None if row is None else fax_from(row)
+
+
+async def by_prefix(db: Database, text: str) -> list[Fax]:
+    """Return the faxes whose id begins with *text* (hex, dashes do not count); for a person's short form."""
+    clean = text.replace("-", "").lower()
+    if not clean or any(char not in "0123456789abcdef" for char in clean) or len(clean) > 32:
+        return []
+    low, high = UUID(clean.ljust(32, "0")), UUID(clean.ljust(32, "f"))
+    rows = await db.rows(select(faxes).where(faxes.c.id.between(low, high)).limit(3))
+    return [fax_from(row) for row in rows]
+
+
+def listing(
+    *,
+    account_id: UUID | None = None,
+    direction: Direction | None = None,
+    states: Iterable[State] | None = None,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int = 50,
+) -> Select[Any]:
+    """Newest first; *before* is the (created_at, id) of the last row seen (keyset paging)."""
+    statement = select(faxes).order_by(faxes.c.created_at.desc(), faxes.c.id.desc()).limit(limit)
+    if account_id is not None:
+        statement = statement.where(faxes.c.account_id == account_id)
+    if direction is not None:
+        statement = statement.where(faxes.c.direction == direction.value)
+    if states is not None:
+        statement = statement.where(faxes.c.state.in_([state.value for state in states]))
+    if before is not None:
+        statement = statement.where(older_than(faxes.c.created_at, faxes.c.id, before))
+    return statement
+
+
+async def page(db: Database, **criteria: Any) -> list[Fax]:
+    """Return one page of ``listing``."""
+    return [fax_from(row) for row in await db.rows(listing(**criteria))]

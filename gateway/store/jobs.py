@@ -1,0 +1,298 @@
+"""The queue: what is to be done next.
+
+A job is *scheduled* until it is due, then *ready*, then *running* under the lease of a node, and deleted when it is
+done. A job that needs something only few may use at once (the line to a number, an application's channels) becomes
+ready only together with a *hold* on it, and is *blocked* on the busy key until then. So nothing is ever skipped at
+claim: what cannot run is not ready, and a claim costs the same however long the queue is.
+
+A hold belongs to the fax, not to the job's lease: it lasts until the attempt is settled, and expires by itself so that
+nothing sticks. Releasing it wakes the first job that waits for its key.
+
+Leases are per node. A node says that it lives by ``beat``; the jobs of one that stopped saying so become ready again
+for others, and everything the old one still tries to write meets no row, because its epoch has passed.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, func, select, tuple_, update
+
+from gateway.store.database import WOKEN, add, changed, insert_new, lock_keys
+from gateway.store.schema import holds, jobs, nodes
+
+HOLD_LASTS = timedelta(hours=2)
+MOVE_AT_ONCE = 200
+
+#: Lower numbers go first.
+URGENT, NORMAL, LATER = 1, 5, 9
+
+
+class LeaseLost(Exception):
+    """This node no longer owns the job: another one has taken it over. Nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One thing to do. ``subject`` is the id of the row that it is about; ``tries`` counts earlier runs."""
+
+    id: int
+    kind: str
+    subject: str
+    tries: int
+    due: datetime
+    created_at: datetime
+    node: str
+    epoch: int
+
+
+Keys = list[tuple[str, int]]  # a key and how many may hold it at once
+
+
+def enqueue(
+    tx: Connection,
+    kind: str,
+    subject: object,
+    *,
+    due: datetime | None = None,
+    priority: int = NORMAL,
+    keys: Keys | None = None,
+) -> None:
+    """Add a job; at once ready (or blocked on one of *keys*) when *due* is None or past."""
+    now = datetime.now(UTC)
+    values: dict[str, Any] = {
+        "kind": kind,
+        "subject": str(subject),
+        "state": "scheduled",
+        "priority": priority,
+        "due": due or now,
+        "created_at": now,
+        "keys": [list(key) for key in keys or []],
+    }
+    identity = tx.execute(jobs.insert().values(**values).returning(jobs.c.id)).scalar_one()
+    if values["due"] <= now:
+        _advance(tx, identity, str(subject), values["keys"])
+
+
+def claim(tx: Connection, node: str, epoch: int, limit: int, kinds: list[str]) -> list[Job]:
+    """Take up to *limit* ready jobs of *kinds* for this node, the most urgent first."""
+    chosen = (
+        select(jobs.c.id)
+        .where(jobs.c.state == "ready", jobs.c.kind.in_(kinds))
+        .order_by(jobs.c.priority, jobs.c.due, jobs.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(tx.execute(chosen).scalars())
+    if not ids:
+        return []
+    taken = (
+        update(jobs)
+        .where(jobs.c.id.in_(ids), jobs.c.state == "ready")
+        .values(state="running", node=node, epoch=epoch, claimed_at=datetime.now(UTC))
+        .returning(
+            jobs.c.id,
+            jobs.c.kind,
+            jobs.c.subject,
+            jobs.c.tries,
+            jobs.c.due,
+            jobs.c.created_at,
+            jobs.c.priority,
+        )
+    )
+    rows = sorted(tx.execute(taken).all(), key=lambda row: (row.priority, row.due, row.id))
+    return [Job(r.id, r.kind, r.subject, r.tries, r.due, r.created_at, node, epoch) for r in rows]
+
+
+def finish(tx: Connection, job: Job) -> None:
+    """Delete a job that is done. Raises LeaseLost, and so undoes the unit, when it is not ours any more."""
+    if not changed(tx, delete(jobs).where(*_mine(job))):
+        raise LeaseLost(job.subject)
+
+
+def again(tx: Connection, job: Job, due: datetime, error: str = "") -> None:
+    """Put a job back, to run when *due*. Raises LeaseLost like ``finish``."""
+    put_back = (
+        update(jobs)
+        .where(*_mine(job))
+        .values(state="scheduled", due=due, tries=jobs.c.tries + 1, node=None, epoch=None, last_error=error[:2000])
+    )
+    if not changed(tx, put_back):
+        raise LeaseLost(job.subject)
+
+
+def drop(tx: Connection, kind: str, subject: object) -> int:
+    """Delete jobs that do not run yet; return how many."""
+    waiting = delete(jobs).where(jobs.c.kind == kind, jobs.c.subject == str(subject), jobs.c.state != "running")
+    return int(tx.execute(waiting).rowcount)
+
+
+def hasten(tx: Connection, kind: str, subject: object) -> bool:
+    """Make a scheduled job due now; return whether there was one."""
+    mine = (jobs.c.kind == kind, jobs.c.subject == str(subject), jobs.c.state == "scheduled")
+    met = bool(tx.execute(update(jobs).where(*mine).values(due=datetime.now(UTC))).rowcount)
+    return bool(move_due(tx)) or met
+
+
+def exists(tx: Connection, kind: str, subject: object) -> bool:
+    """Return whether a job of this kind is there for *subject*, in any state."""
+    found = select(jobs.c.id).where(jobs.c.kind == kind, jobs.c.subject == str(subject)).limit(1)
+    return tx.execute(found).first() is not None
+
+
+def move_due(tx: Connection) -> int:
+    """Make due jobs ready or blocked; return how many were due."""
+    due = (
+        select(jobs.c.id, jobs.c.subject, jobs.c["keys"].label("needs"))
+        .where(jobs.c.state == "scheduled", jobs.c.due <= datetime.now(UTC))
+        .order_by(jobs.c.due, jobs.c.id)
+        .limit(MOVE_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    rows = tx.execute(due).all()
+    for row in rows:
+        _advance(tx, row.id, row.subject, row.needs)
+    return len(rows)
+
+
+def release(tx: Connection, owner: object) -> None:
+    """Give up everything that *owner* holds and wake who waits for it."""
+    keys = set(tx.execute(select(holds.c.key).where(holds.c.owner == str(owner))).scalars())
+    lock_keys(tx, sorted(keys))
+    tx.execute(delete(holds).where(holds.c.owner == str(owner)))
+    for key in sorted(keys):
+        _wake(tx, key)
+
+
+def sweep(tx: Connection) -> None:
+    """Let expired holds go, and wake jobs whose key has become free unnoticed."""
+    stale = select(holds.c.key).where(holds.c.until <= datetime.now(UTC))
+    blocked = (
+        select(jobs.c.blocked_on)
+        .where(jobs.c.state == "blocked")
+        .where(~select(holds.c.key).where(holds.c.key == jobs.c.blocked_on).exists())
+    )
+    keys = set(tx.execute(stale).scalars()) | set(tx.execute(blocked.distinct().limit(MOVE_AT_ONCE)).scalars())
+    lock_keys(tx, sorted(keys))
+    tx.execute(delete(holds).where(holds.c.until <= datetime.now(UTC)))
+    for key in sorted(keys):
+        _wake(tx, key)
+
+
+def _mine(job: Job) -> tuple[Any, ...]:
+    return (
+        jobs.c.id == job.id,
+        jobs.c.state == "running",
+        jobs.c.node == job.node,
+        jobs.c.epoch == job.epoch,
+    )
+
+
+def _advance(tx: Connection, identity: int, subject: str, keys: list[Any]) -> bool:
+    """Make a job ready if it gets a hold on each of its keys, else blocked on the first that it does not get."""
+    busy = _hold(tx, subject, [(str(key), int(slots)) for key, slots in keys])
+    state = {"state": "ready", "blocked_on": None} if busy is None else {"state": "blocked", "blocked_on": busy}
+    tx.execute(update(jobs).where(jobs.c.id == identity).values(**state))
+    if busy is None:
+        tx.info[WOKEN] = True
+    return busy is None
+
+
+def _hold(tx: Connection, owner: str, keys: Keys) -> str | None:
+    """Hold one slot of each key for *owner*; on a busy one give back what was got and return its name."""
+    lock_keys(tx, [key for key, _ in keys])
+    got: list[tuple[str, int]] = []
+    until = datetime.now(UTC) + HOLD_LASTS
+    for key, slots in keys:
+        if tx.execute(select(holds.c.key).where(holds.c.key == key, holds.c.owner == owner)).first():
+            continue
+        for slot in range(slots):
+            if insert_new(tx, holds, {"key": key, "slot": slot, "owner": owner, "until": until}):
+                got.append((key, slot))
+                break
+        else:
+            if got:
+                tx.execute(delete(holds).where(tuple_(holds.c.key, holds.c.slot).in_(got)))
+            return key
+    return None
+
+
+def _wake(tx: Connection, key: str) -> None:
+    """Advance jobs that are blocked on *key*, in their order, until one finds it busy."""
+    waiting = (
+        select(jobs.c.id, jobs.c.subject, jobs.c["keys"].label("needs"))
+        .where(jobs.c.state == "blocked", jobs.c.blocked_on == key)
+        .order_by(jobs.c.priority, jobs.c.id)
+        .limit(MOVE_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    for row in tx.execute(waiting).all():
+        _advance(tx, row.id, row.subject, row.needs)
+        again_blocked = select(jobs.c.id).where(
+            jobs.c.id == row.id, jobs.c.state == "blocked", jobs.c.blocked_on == key
+        )
+        if tx.execute(again_blocked).first():
+            return
+
+
+# -- leases ------------------------------------------------------------------------------------------------------------
+
+
+def register(tx: Connection, node: str) -> int:
+    """Announce a node and return its new epoch. What an earlier process of this name was doing becomes ready."""
+    add_one = update(nodes).where(nodes.c.id == node).values(epoch=nodes.c.epoch + 1, seen=_clock())
+    if not changed(tx, add_one):
+        add(tx, nodes, {"id": node, "epoch": 1, "seen": datetime.now(UTC)})
+        tx.execute(update(nodes).where(nodes.c.id == node).values(seen=_clock()))
+    epoch = int(tx.execute(select(nodes.c.epoch).where(nodes.c.id == node)).scalar_one())
+    _give_back(tx, (jobs.c.node == node) & (jobs.c.epoch < epoch))
+    return epoch
+
+
+def beat(tx: Connection, node: str, epoch: int) -> bool:
+    """Say that the node lives; False when its epoch has passed and it must stop."""
+    return changed(tx, update(nodes).where(nodes.c.id == node, nodes.c.epoch == epoch).values(seen=_clock()))
+
+
+def take_over(tx: Connection, lease: timedelta) -> int:
+    """Raise the epoch of every node that has been silent for longer than *lease*, and give its jobs back."""
+    limit = _clock() - lease if tx.dialect.name == "postgresql" else datetime.now(UTC) - lease
+    silent = update(nodes).where(nodes.c.seen < limit).values(epoch=nodes.c.epoch + 1, seen=_clock())
+    gone = list(tx.execute(silent.returning(nodes.c.id)).scalars())
+    return _give_back(tx, jobs.c.node.in_(gone)) if gone else 0
+
+
+def leave(tx: Connection, node: str, epoch: int) -> None:
+    """Say good-bye: the node's jobs become ready at once, and its epoch has passed."""
+    tx.execute(update(nodes).where(nodes.c.id == node, nodes.c.epoch == epoch).values(epoch=epoch + 1))
+    _give_back(tx, (jobs.c.node == node) & (jobs.c.epoch == epoch))
+
+
+def _give_back(tx: Connection, which: Any) -> int:
+    back = (
+        update(jobs)
+        .where(jobs.c.state == "running", which)
+        .values(state="ready", node=None, epoch=None, tries=jobs.c.tries + 1)
+    )
+    tx.info[WOKEN] = True
+    return int(tx.execute(back).rowcount)
+
+
+def _clock() -> Any:
+    """The database's own clock in a statement: nodes need not agree on theirs."""
+    return func.current_timestamp()
+
+
+# -- a look from outside -----------------------------------------------------------------------------------------------
+
+
+def counts() -> Select[Any]:
+    """Jobs by kind and state, with the oldest due time of each."""
+    return select(
+        jobs.c.kind, jobs.c.state, func.count().label("number"), func.min(jobs.c.due).label("oldest")
+    ).group_by(jobs.c.kind, jobs.c.state)
+
+
+def of_subject(subject: object) -> Select[Any]:
+    """All jobs about one thing."""
+    return select(jobs).where(jobs.c.subject == str(subject)).order_by(jobs.c.id)

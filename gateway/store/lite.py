@@ -1,0 +1,265 @@
+"""SQLite: one thread writes in groups, aiosqlite reads.
+
+Durability is WAL with synchronous=FULL. Units that wait together share one BEGIN IMMEDIATE, each in a savepoint of its
+own, so that many mails cost one sync. After an error that is no constraint violation the whole group fails: SQLite may
+have ended the transaction (SQLITE_FULL does), and what followed would have been committed alone.
+"""
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiosqlite
+from sqlalchemy import Connection, Engine, Select, create_engine, event
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from gateway import metrics
+from gateway.errors import Kind, refuse
+from gateway.store.database import WOKEN, Before, Row, shielded
+
+T = TypeVar("T")
+GROUP = 64
+READERS = 2
+BUSY_MS = 5000
+_DIALECT = sqlite.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+
+
+@dataclass(slots=True)
+class _Waiting:
+    unit: Callable[[Connection], Any]
+    before: Sequence[Before]
+    future: "asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop
+    value: Any = None
+    error: BaseException | None = None
+
+    def report(self) -> None:
+        def settle() -> None:
+            if self.future.cancelled():
+                return
+            if self.error is None:
+                self.future.set_result(self.value)
+            else:
+                self.future.set_exception(self.error)
+
+        # A loop that is gone has nobody left to tell.
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(settle)
+
+
+class _Writer(threading.Thread):
+    def __init__(self, engine: Engine, woken: Callable[[], None]) -> None:
+        super().__init__(name="faxgate-writer", daemon=True)
+        self._engine = engine
+        self._woken = woken
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+
+    def put(self, waiting: _Waiting | None) -> None:
+        self._queue.put(waiting)
+
+    def run(self) -> None:
+        with self._engine.connect() as tx:
+            going = True
+            while going:
+                group, going = self._group()
+                self._write(tx, group)
+                for waiting in group:
+                    waiting.report()
+                if tx.info.pop(WOKEN, False):
+                    self._woken()
+
+    def _group(self) -> tuple[list[_Waiting], bool]:
+        group: list[_Waiting] = []
+        with contextlib.suppress(queue.Empty):
+            while len(group) < GROUP:
+                waiting = self._queue.get() if not group else self._queue.get_nowait()
+                if waiting is None:
+                    return group, False
+                group.append(waiting)
+        return group, True
+
+    def _write(self, tx: Connection, group: list[_Waiting]) -> None:
+        for waiting in group:
+            try:
+                for work in waiting.before:
+                    work()
+            except Exception as error:
+                waiting.error = translated(error)
+        runnable = [waiting for waiting in group if waiting.error is None]
+        if not runnable:
+            return
+        try:
+            with metrics.db_commit_seconds.time():
+                tx.exec_driver_sql("BEGIN IMMEDIATE")
+                for waiting in runnable:
+                    _run(tx, waiting)
+                tx.exec_driver_sql("COMMIT")
+        except Exception as error:
+            with contextlib.suppress(Exception):
+                tx.exec_driver_sql("ROLLBACK")
+            for waiting in runnable:
+                waiting.error = translated(error)
+
+
+def _run(tx: Connection, waiting: _Waiting) -> None:
+    """Run one unit in its savepoint. Its own exceptions and constraint violations undo only it."""
+    tx.exec_driver_sql("SAVEPOINT unit")
+    try:
+        waiting.value = waiting.unit(tx)
+    except IntegrityError as error:
+        waiting.error = error
+    except DBAPIError:
+        raise
+    except Exception as error:
+        waiting.error = error
+    if waiting.error is not None:
+        tx.exec_driver_sql("ROLLBACK TO unit")
+    tx.exec_driver_sql("RELEASE unit")
+
+
+def translated(error: Exception) -> Exception:
+    """Return what the caller shall see: a Refusal for a full disk or a busy database, else *error* itself."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL or getattr(cause, "errno", 0) in {28, 122}:  # ENOSPC, EDQUOT
+        full = refuse(Kind.STORAGE_FULL, "the gateway's disk is full; try again later")
+        full.__cause__ = error
+        return full
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        busy = refuse(Kind.STORAGE_BUSY, "the gateway's database is busy; try again later")
+        busy.__cause__ = error
+        return busy
+    return error
+
+
+class Lite:
+    """A Database (see ``store.database``) in one SQLite file."""
+
+    name = "sqlite"
+
+    def __init__(self, path: str, engine: Engine) -> None:
+        self.path = path
+        self._engine = engine
+        self._loop = asyncio.get_running_loop()
+        self._writer = _Writer(engine, self._wake)
+        self.on_ready: Callable[[], None] | None = None
+        self._readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        self._open_readers: list[aiosqlite.Connection] = []
+        self._closed = False
+
+    async def start(self) -> None:
+        """Open the readers and start the writer."""
+        await asyncio.to_thread(self._first_connection)
+        for _ in range(READERS):
+            reader = await aiosqlite.connect(self.path, isolation_level=None)
+            self._open_readers.append(reader)
+            for pragma in ("query_only=ON", f"busy_timeout={BUSY_MS}"):
+                await reader.execute_fetchall(f"PRAGMA {pragma}")
+            self._readers.put_nowait(reader)
+        self._writer.start()
+
+    def _wake(self) -> None:
+        if self.on_ready is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self.on_ready)
+
+    def _first_connection(self) -> None:
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+
+    async def write(self, unit: Callable[[Connection], T], before: Sequence[Before] = ()) -> T:
+        """See Database."""
+        if self._closed:
+            raise refuse(Kind.SHUTTING_DOWN, "the gateway is shutting down; try again in a minute")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._writer.put(_Waiting(unit, before, future, loop))
+        return await shielded(future)
+
+    async def rows(self, statement: Select[Any]) -> list[Row]:
+        """See Database."""
+        compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        parameters = {
+            name: _bound(compiled.binds[name].type, value) if name in compiled.binds else value
+            for name, value in _parameters(compiled).items()
+        }
+        columns = [(column.key, _reader_of(column.type)) for column in statement.selected_columns]
+        reader = await self._readers.get()
+        try:
+            raw = await reader.execute_fetchall(str(compiled), parameters)
+        finally:
+            self._readers.put_nowait(reader)
+        return [
+            {key: read(value) if read else value for (key, read), value in zip(columns, row, strict=True)}
+            for row in raw
+        ]
+
+    async def migrate(self, work: Callable[[Connection], T]) -> T:
+        """See Database."""
+
+        def run() -> T:
+            with self._engine.connect() as tx:
+                tx.exec_driver_sql("BEGIN IMMEDIATE")
+                try:
+                    value = work(tx)
+                except BaseException:
+                    tx.exec_driver_sql("ROLLBACK")
+                    raise
+                tx.exec_driver_sql("COMMIT")
+                return value
+
+        return await asyncio.to_thread(run)
+
+    async def close(self) -> None:
+        """See Database."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._writer.is_alive():
+            self._writer.put(None)
+            await asyncio.to_thread(self._writer.join)
+        for reader in self._open_readers:
+            await reader.close()
+        self._engine.dispose()
+
+
+def _parameters(compiled: Any) -> dict[str, Any]:
+    # After render_postcompile the values of IN lists stand beside the plain parameters.
+    parameters: dict[str, Any] = compiled.construct_params()
+    return parameters
+
+
+def _bound(type_: Any, value: Any) -> Any:
+    process = type_.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+    return process(value) if process else value
+
+
+def _reader_of(type_: Any) -> Callable[[Any], Any] | None:
+    reader: Callable[[Any], Any] | None = type_.dialect_impl(_DIALECT).result_processor(_DIALECT, None)
+    return reader
+
+
+async def open_lite(path: str) -> Lite:
+    """Open (and make) the SQLite file at *path*."""
+    engine = create_engine(f"sqlite:///{path}", isolation_level="AUTOCOMMIT", connect_args={"timeout": BUSY_MS / 1000})
+    _configure(engine)
+    lite = Lite(path, engine)
+    try:
+        await lite.start()
+    except BaseException:
+        await lite.close()
+        raise
+    return lite
+
+
+def _configure(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def pragmas(connection: Any, _record: object) -> None:
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")

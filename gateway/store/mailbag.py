@@ -1,0 +1,60 @@
+"""Messages that were taken in, which of them are the same mail again, and renderings of documents."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, select, update
+
+from gateway.fax import State
+from gateway.store.database import Row, add, insert_new
+from gateway.store.schema import faxes, messages, renderings, submissions
+
+_DEAD = [State.FAILED.value, State.CANCELED.value]
+
+
+def insert_message(tx: Connection, values: dict[str, Any]) -> None:
+    """Add a message."""
+    add(tx, messages, values)
+
+
+def message(message_id: UUID) -> Select[Any]:
+    """The message with this id."""
+    return select(messages).where(messages.c.id == message_id)
+
+
+def first_fax(tx: Connection, key: str, fax_id: UUID, lasts: timedelta) -> UUID:
+    """Claim *key* for a new fax and return the fax that owns it: the new one, or the earlier one of the same mail.
+
+    An earlier claim counts until it expires, while its fax has neither failed nor been canceled.
+    """
+    now = datetime.now(UTC)
+    if insert_new(tx, submissions, {"key": key, "fax_id": fax_id, "at": now, "until": now + lasts}):
+        return fax_id
+    claim = (
+        select(submissions.c.fax_id, submissions.c.until, faxes.c.state)
+        .join(faxes, faxes.c.id == submissions.c.fax_id)
+        .where(submissions.c.key == key)
+        .with_for_update()
+    )
+    row = tx.execute(claim).first()
+    if row is not None and row.until > now and row.state not in _DEAD:
+        earlier: UUID = row.fax_id
+        return earlier
+    tx.execute(update(submissions).where(submissions.c.key == key).values(fax_id=fax_id, at=now, until=now + lasts))
+    return fax_id
+
+
+def rendering_by_key(tx: Connection, key: str) -> Row | None:
+    """Return the rendering that was made of the same source with the same options."""
+    return tx.execute(select(renderings).where(renderings.c.key == key)).mappings().first()
+
+
+def rendering(rendering_id: UUID) -> Select[Any]:
+    """The rendering with this id."""
+    return select(renderings).where(renderings.c.id == rendering_id)
+
+
+def insert_rendering(tx: Connection, values: dict[str, Any]) -> bool:
+    """Add a rendering unless another worker was faster; return whether it was added."""
+    return insert_new(tx, renderings, {**values, "created_at": datetime.now(UTC)})

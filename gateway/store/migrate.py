@@ -1,0 +1,50 @@
+"""Bringing the schema up to date, and saying whether it is."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from gateway.errors import ConfigurationError
+from gateway.store.database import Database
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def newest() -> str:
+    """Return the revision that this release needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+async def current(db: Database) -> str:
+    """Return the revision of the database, "" when it is empty."""
+    return await db.migrate(lambda tx: MigrationContext.configure(tx).get_current_revision() or "")
+
+
+async def upgrade(db: Database) -> tuple[str, str]:
+    """Bring the schema to ``newest`` in one transaction; return the revisions before and after."""
+    before = await current(db)
+    await db.migrate(lambda tx: command.upgrade(_config(tx), "head"))
+    return before, await current(db)
+
+
+async def require_current(db: Database) -> None:
+    """Raise ConfigurationError, naming the remedy, unless the schema is the one that this release needs."""
+    found, needed = await current(db), newest()
+    if found == needed:
+        return
+    if found and found not in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}:
+        raise ConfigurationError(
+            f"the database has schema {found}, which is newer than this release knows ({needed}); "
+            "install the newer release of faxgate again"
+        )
+    state = f"has schema {found}" if found else "is empty"
+    raise ConfigurationError(f"the database {state} and this release needs {needed}; run: faxgate migrate")

@@ -1,0 +1,49 @@
+"""The outgoing table: one row is one mail to one address."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, select, update
+
+from gateway.store.database import Database, Row, changed, insert_new, one
+from gateway.store.schema import outgoing
+from gateway.telling import Tale, Telling, TellingState
+
+
+def telling_from(row: Row) -> Telling:
+    """Make the noun of a row of ``outgoing``."""
+    return Telling(**{**row, "tale": Tale(row["tale"]), "state": TellingState(row["state"])})
+
+
+def insert(tx: Connection, telling: Telling) -> bool:
+    """Add a telling unless the same (its Message-ID) is there already; return whether it was added."""
+    return insert_new(tx, outgoing, {name: getattr(telling, name) for name in outgoing.c.keys()})  # noqa: SIM118
+
+
+def sent(tx: Connection, telling_id: UUID) -> bool:
+    """Note that the smarthost has taken the mail."""
+    values = {"state": TellingState.SENT.value, "sent_at": datetime.now(UTC), "tries": outgoing.c.tries + 1}
+    return _change(tx, telling_id, values)
+
+
+def failed(tx: Connection, telling_id: UUID, error: str, *, final: bool) -> bool:
+    """Note a failed try; *final* when there will be no other."""
+    state = TellingState.FAILED if final else TellingState.WAITING
+    return _change(tx, telling_id, {"state": state.value, "last_error": error, "tries": outgoing.c.tries + 1})
+
+
+def _change(tx: Connection, telling_id: UUID, values: dict[str, Any]) -> bool:
+    waiting = (outgoing.c.id == telling_id, outgoing.c.state == TellingState.WAITING.value)
+    return changed(tx, update(outgoing).where(*waiting).values(**values))
+
+
+def of_fax(fax_id: UUID) -> Select[Any]:
+    """All tellings about a fax."""
+    return select(outgoing).where(outgoing.c.fax_id == fax_id).order_by(outgoing.c.created_at)
+
+
+async def fetch(db: Database, telling_id: UUID) -> Telling | None:
+    """Return a telling, or None."""
+    row = await one(db, select(outgoing).where(outgoing.c.id == telling_id))
+    return None if row is None else telling_from(row)

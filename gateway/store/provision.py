@@ -1,0 +1,135 @@
+"""Accounts, tokens, applications, faxboxes and numbers: who owns what. Every change raises the routing revision."""
+
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, Table, delete, or_, select, update
+
+from gateway.account import Account, Token
+from gateway.application import Application, Number
+from gateway.faxbox import Faxbox
+from gateway.store.database import Database, Row, add, changed, insert_new, one, scalar
+from gateway.store.schema import accounts, applications, numbers, revisions, tokens
+
+ROUTING = "routing"
+T = TypeVar("T")
+
+
+def account_from(row: Row) -> Account:
+    """Make the noun of a row of ``accounts``; the digest of the api_key stays behind."""
+    return Account(**{name: value for name, value in row.items() if name != "api_key_digest"})
+
+
+def faxbox_from(row: Row) -> Faxbox:
+    """Make the noun of a row of ``faxboxes``."""
+    return Faxbox(**{**row, "custom_host": row["custom_host"] or ""})
+
+
+def application_from(row: Row) -> Application:
+    """Make the noun of a row of ``applications``."""
+    return Application(**row)
+
+
+def number_from(row: Row) -> Number:
+    """Make the noun of a row of ``numbers``."""
+    return Number(**row)
+
+
+def token_from(row: Row) -> Token:
+    """Make the noun of a row of ``tokens``; the digest stays behind."""
+    return Token(**{name: value for name, value in row.items() if name != "digest"})
+
+
+def touch_routing(tx: Connection) -> None:
+    """Tell every process that who may send what where has changed."""
+    if not changed(
+        tx, update(revisions).where(revisions.c.name == ROUTING).values(counter=revisions.c.counter + 1)
+    ) and not insert_new(tx, revisions, {"name": ROUTING, "counter": 1}):
+        touch_routing(tx)
+
+
+async def routing_revision(db: Database) -> int:
+    """Return the counter of changes."""
+    return int(await scalar(db, select(revisions.c.counter).where(revisions.c.name == ROUTING)) or 0)
+
+
+def insert(tx: Connection, table: Table, values: dict[str, Any]) -> None:
+    """Add a row of one of this module's tables. Unique constraints raise IntegrityError."""
+    now = datetime.now(UTC)
+    stamps = {name: now for name in ("created_at", "updated_at") if name in table.c and name not in values}
+    add(tx, table, {**stamps, **values})
+    touch_routing(tx)
+
+
+def alter(tx: Connection, table: Table, key: Any, values: dict[str, Any]) -> bool:
+    """Change a row by its primary key; return whether it was there."""
+    column = next(iter(table.primary_key.columns))
+    stamp = {"updated_at": datetime.now(UTC)} if "updated_at" in table.c else {}
+    touch_routing(tx)
+    return changed(tx, update(table).where(column == key).values(**stamp, **values))
+
+
+def remove(tx: Connection, table: Table, key: Any) -> bool:
+    """Delete a row by its primary key; return whether it was there. Foreign keys raise IntegrityError."""
+    column = next(iter(table.primary_key.columns))
+    touch_routing(tx)
+    return changed(tx, delete(table).where(column == key))
+
+
+def find(tx: Connection, table: Table, key: Any) -> Row | None:
+    """Return a row by its primary key inside a unit, locked."""
+    column = next(iter(table.primary_key.columns))
+    return tx.execute(select(table).where(column == key).with_for_update()).mappings().first()
+
+
+async def fetch(db: Database, table: Table, key: Any) -> Row | None:
+    """Return a row by its primary key."""
+    column = next(iter(table.primary_key.columns))
+    return await one(db, select(table).where(column == key))
+
+
+def all_of(table: Table, account_id: UUID | None = None) -> Select[Any]:
+    """All rows of a table in the order of their making, of one account or of all."""
+    order = table.c.created_at if "created_at" in table.c else next(iter(table.primary_key.columns))
+    statement = select(table).order_by(order, next(iter(table.primary_key.columns)))
+    return statement if account_id is None else statement.where(table.c.account_id == account_id)
+
+
+def default_application(tx: Connection, account_id: UUID) -> int | None:
+    """Return the id of the application that an account's faxes use when nothing else names one."""
+    mine = select(applications.c.id).where(applications.c.account_id == account_id)
+    ordered = mine.order_by(applications.c.is_default.desc(), applications.c.created_at)
+    return tx.execute(ordered.limit(1)).scalar()
+
+
+def owner_of_number(tx: Connection, e164: str) -> Number | None:
+    """Return who owns a number of ours."""
+    row = tx.execute(select(numbers).where(numbers.c.e164 == e164)).mappings().first()
+    return None if row is None else number_from(row)
+
+
+def application_of_connection(tx: Connection, connection_id: str) -> Application | None:
+    """Return the application that the carrier means by its *connection_id*: by its upstream connection if exactly
+    one application names it, else by our own id."""
+    if not connection_id:
+        return None
+    mine = applications.c.id == int(connection_id) if connection_id.isdigit() and len(connection_id) < 19 else None
+    upstream = applications.c.upstream_connection_id == connection_id
+    rows = tx.execute(select(applications).where(upstream if mine is None else or_(upstream, mine))).mappings().all()
+    return application_from(rows[0]) if len(rows) == 1 else None
+
+
+def token_by_digest(digest: str) -> Select[Any]:
+    """The token whose secret has this digest."""
+    return select(tokens).where(tokens.c.digest == digest)
+
+
+def account_by_key_digest(digest: str) -> Select[Any]:
+    """The account whose api_key has this digest."""
+    return select(accounts).where(accounts.c.api_key_digest == digest)
+
+
+def in_use(tx: Connection, column: Any, key: Any) -> bool:
+    """Return whether any row refers to *key* in *column*."""
+    return tx.execute(select(column).where(column == key).limit(1)).first() is not None
