@@ -1,0 +1,97 @@
+"""A received fax from PDF to TIFF or from TIFF to PDF."""
+
+from io import BytesIO
+from typing import BinaryIO
+
+from PIL import Image
+
+from gateway.document import MediaType
+from gateway.documents import ifd
+from gateway.documents.count import pdf_pages, tiff_pages
+from gateway.documents.encode import t6
+from gateway.documents.ink import ink
+from gateway.documents.open import Document, opened, pages_disagree
+from gateway.documents.pdf_writer import PdfWriter, Picture, jpeg_picture, t6_picture
+from gateway.documents.raster import KEEPING
+from gateway.documents.render import Progress, read_back
+from gateway.documents.tiff import Tiff, on_white, resolution, to_grey
+from gateway.documents.tiff_writer import TiffWriter
+
+_JPEG_QUALITY = 85
+#: A picture that does not say its resolution is shown as a fax page would be.
+_DEFAULT_DPI = (204.0, 196.0)
+_COLOURED = {"P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr"}
+
+
+def convert(data: bytes, label: str, to: MediaType, output: BinaryIO, progress: Progress) -> int:
+    """Write *data* to the empty file *output* as type *to* and return its pages.
+
+    The same type is copied. A PDF becomes T.6 pages at 204x196. Of a TIFF the dots are kept, T.6 code in one strip is
+    copied as it is, and pages in grey or colour become JPEG. Raises Refusal as ``open.opened``, and PAGES_DISAGREE
+    when the result has not every page.
+    """
+    with opened(data, label) as document:
+        if document.media_type is to:
+            output.write(data)
+        elif isinstance(document, Tiff):
+            _to_pdf(data, document, output, progress)
+        else:
+            _to_tiff(document, output, progress)
+        written = read_back(output)
+        counted = pdf_pages(written) if to is MediaType.PDF else tiff_pages(written, document.pages)
+        if document.media_type is not to and counted != document.pages:
+            raise pages_disagree(label)
+        return document.pages
+
+
+def _to_tiff(document: Document, output: BinaryIO, progress: Progress) -> None:
+    writer = TiffWriter(output, document.pages)
+    for index in range(document.pages):
+        page = ink(document.grey(index, KEEPING))
+        writer.add(t6(page), page.width, page.height, KEEPING.dpi_y)
+        progress(index + 1, document.pages, document.label)
+
+
+def _to_pdf(data: bytes, document: Tiff, output: BinaryIO, progress: Progress) -> None:
+    writer = PdfWriter(output)
+    # Two readers may see chains of different length; the count of the result tells.
+    for index, directory in enumerate(ifd.directories(data)):
+        writer.add(_copied(data, directory) or _coded(document.picture(index)))
+        progress(index + 1, document.pages, document.label)
+    writer.finish()
+
+
+def _copied(data: bytes, page: ifd.Directory) -> Picture | None:
+    """Return the page's own code where it is upright T.6 in one strip, most significant bit first."""
+    start, size = page.number(ifd.STRIP_OFFSETS), page.number(ifd.STRIP_BYTES)
+    fits = (
+        page.number(ifd.COMPRESSION) == 4
+        and len(page.tags.get(ifd.STRIP_OFFSETS, ())) == 1
+        and page.number(ifd.FILL_ORDER, 1) == 1
+        and page.number(ifd.ORIENTATION, 1) == 1
+        and page.number(ifd.BITS, 1) == page.number(ifd.SAMPLES, 1) == 1
+        and page.number(ifd.T6_OPTIONS) == 0
+        and page.number(ifd.PHOTOMETRIC, 2) in {0, 1}
+        and 0 < size <= len(data) - start
+    )
+    if not fits:
+        return None
+    return t6_picture(
+        data[start : start + size],
+        page.number(ifd.WIDTH),
+        page.number(ifd.LENGTH),
+        page.resolution or _DEFAULT_DPI,
+        black_is_1=page.number(ifd.PHOTOMETRIC) == 1,
+    )
+
+
+def _coded(page: Image.Image) -> Picture:
+    dpi = resolution(page) or _DEFAULT_DPI
+    if page.mode == "1":
+        black = ink(page.convert("L"))
+        return t6_picture(t6(black), black.width, black.height, dpi)
+    grey = page.mode not in _COLOURED
+    shown = to_grey(page) if grey else on_white(page).convert("RGB")
+    output = BytesIO()
+    shown.save(output, "JPEG", quality=_JPEG_QUALITY)
+    return jpeg_picture(output.getvalue(), shown.width, shown.height, dpi, grey=grey)

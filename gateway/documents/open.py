@@ -1,0 +1,103 @@
+"""Opening a document: what it is, how many pages it has, and whether it can be faxed."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Protocol
+
+from PIL import Image
+
+from gateway.document import MAX_BYTES, MAX_PAGES, Inspection, MediaType
+from gateway.documents.count import pdf_pages, tiff_pages
+from gateway.documents.pdf import Pdf
+from gateway.documents.raster import Raster
+from gateway.documents.tiff import Tiff
+from gateway.errors import Kind, refuse
+
+#: Readers take a PDF whose header stands within the first 1024 bytes; so do we.
+SNIFFED_BYTES = 1024
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+class Document(Protocol):
+    """An open document. ``label`` names it in sentences."""
+
+    label: str
+    pages: int
+
+    @property
+    def media_type(self) -> MediaType:
+        """What it is."""
+
+    def grey(self, index: int, raster: Raster) -> Image.Image:
+        """Return page *index* (from 0) as 8-bit grey, 1728 dots wide; raises Refusal naming the page."""
+
+    def close(self) -> None:
+        """Give back its memory."""
+
+
+def sniff(head: bytes) -> MediaType | None:
+    """Return what a file that begins with *head* is, by its magic bytes; None when it is no document of ours."""
+    if head.startswith(_TIFF_MAGIC):
+        return MediaType.TIFF
+    return MediaType.PDF if b"%PDF-" in head[:SNIFFED_BYTES] else None
+
+
+@contextlib.contextmanager
+def opened(data: bytes, label: str) -> Iterator[Document]:
+    """Open *data*. Raises Refusal (DOCUMENT_BROKEN, DOCUMENT_ENCRYPTED, DOCUMENT_TOO_LARGE) naming *label*."""
+    kind = sniff(data[:SNIFFED_BYTES])
+    if kind is None:
+        raise refuse(Kind.DOCUMENT_BROKEN, f"{label} is neither a PDF nor a TIFF", label)
+    document: Document = Pdf(data, label) if kind is MediaType.PDF else Tiff(data, label)
+    with contextlib.closing(document):
+        if not document.pages:
+            raise refuse(Kind.DOCUMENT_BROKEN, f"{label} has no pages", label)
+        yield document
+
+
+def inspect(data: bytes, label: str) -> Inspection:
+    """Say what *data* is. It is not judged: a fax that came in is passed on whatever its length."""
+    with opened(data, label) as document:
+        return Inspection(document.media_type.value, document.pages, len(data))
+
+
+def pages_to_fax(data: bytes, label: str) -> int:
+    """Return the pages of a document that is to be faxed.
+
+    Raises Refusal: as ``opened``, DOCUMENT_TOO_LARGE and TOO_MANY_PAGES beyond the carrier's limits, PAGES_DISAGREE
+    when a second, independent reader finds another number of pages: then one of the two loses some.
+    """
+    check_size(len(data), label)
+    with opened(data, label) as document:
+        check_length(document.pages, label)
+        counted = pdf_pages(data) if document.media_type is MediaType.PDF else tiff_pages(data, MAX_PAGES)
+        if counted != document.pages:
+            raise pages_disagree(label)
+        return document.pages
+
+
+def check_size(size: int, label: str) -> None:
+    """Raise Refusal(DOCUMENT_TOO_LARGE) when *size* bytes are more than one fax may have."""
+    if size > MAX_BYTES:
+        limit = MAX_BYTES // (1024 * 1024)
+        raise refuse(
+            Kind.DOCUMENT_TOO_LARGE, f"{label} has {size / (1024 * 1024):.0f} MB; one fax may have {limit} MB", label
+        )
+
+
+def check_length(pages: int, label: str) -> None:
+    """Raise Refusal(TOO_MANY_PAGES) when *pages* are more than one fax may have."""
+    if pages > MAX_PAGES:
+        raise refuse(
+            Kind.TOO_MANY_PAGES, f"{label} has {pages} pages; one fax may have {MAX_PAGES}, so send it in parts", label
+        )
+
+
+def pages_disagree(label: str) -> Exception:
+    """Return the refusal of a document whose pages cannot be counted with certainty."""
+    return refuse(
+        Kind.PAGES_DISAGREE,
+        f"the pages of {label} cannot be counted with certainty, so one could get lost; "
+        "print it into a new PDF and send that",
+        label,
+    )

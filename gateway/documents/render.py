@@ -1,0 +1,90 @@
+"""Documents to fax pages: a TIFF, a PDF of the very same code, and a preview."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from PIL import Image
+
+from gateway.document import MAX_PAGES, RenderedDocument
+from gateway.documents.count import pdf_pages, tiff_pages
+from gateway.documents.encode import t6
+from gateway.documents.ink import ink
+from gateway.documents.open import check_length, check_size, opened, pages_disagree, pages_to_fax
+from gateway.documents.pdf_writer import PdfWriter, t6_picture
+from gateway.documents.preview import write_preview
+from gateway.documents.raster import DPI_X, Raster
+from gateway.documents.tiff_writer import TiffWriter
+
+#: Called after each page: pages done, pages in all, the name of the document at work.
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A document to fax, and what to call it in sentences."""
+
+    label: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Empty files for the result; they can seek and be read back."""
+
+    tiff: BinaryIO
+    pdf: BinaryIO
+    preview: BinaryIO
+
+
+def render(inputs: Sequence[Input], raster: Raster, files: Files, progress: Progress) -> RenderedDocument:
+    """Render *inputs*, joined in their order, page by page.
+
+    Raises Refusal naming the document that cannot be faxed; also PAGES_DISAGREE when what was written does not have
+    exactly the pages that two readers found in the inputs. OSError comes from the files alone.
+    """
+    everything = inputs[0].label if len(inputs) == 1 else "the documents together"
+    check_size(sum(len(item.data) for item in inputs), everything)
+    total = _count(inputs, progress)
+    check_length(total, everything)
+    tiff, pdf = TiffWriter(files.tiff, total), PdfWriter(files.pdf)
+    for number, (label, page) in enumerate(_pages(inputs, raster)):
+        code = t6(page)
+        tiff.add(code, page.width, page.height, raster.dpi_y)
+        pdf.add(t6_picture(code, page.width, page.height, (DPI_X, raster.dpi_y)))
+        if number == 0:
+            write_preview(page, raster.dpi_y, files.preview)
+        progress(number + 1, total, label)
+    pdf.finish()
+    return _checked(files, total, everything)
+
+
+def _count(inputs: Sequence[Input], progress: Progress) -> int:
+    total = 0
+    for item in inputs:
+        progress(0, total, item.label)  # so that a document that kills the process is known by name
+        total += pages_to_fax(item.data, item.label)
+    return total
+
+
+def _pages(inputs: Sequence[Input], raster: Raster) -> Iterator[tuple[str, Image.Image]]:
+    """Yield every page in order with its document's label; 1 is black."""
+    for item in inputs:
+        with opened(item.data, item.label) as document:
+            for index in range(document.pages):
+                yield item.label, ink(document.grey(index, raster))
+
+
+def _checked(files: Files, total: int, label: str) -> RenderedDocument:
+    tiff, pdf = read_back(files.tiff), read_back(files.pdf)
+    if tiff_pages(tiff, MAX_PAGES) != total or pdf_pages(pdf) != total:
+        raise pages_disagree(label)
+    files.preview.flush()
+    return RenderedDocument(total, len(tiff), len(pdf), files.preview.seek(0, 2))
+
+
+def read_back(file: BinaryIO) -> bytes:
+    """Return everything that was written to *file*."""
+    file.flush()
+    file.seek(0)
+    return file.read()
