@@ -1,6 +1,6 @@
 """The settings: ``options`` says what gateway.toml may say, ``load`` reads it."""
 
-from gateway.settings.load import find, load
+from gateway.settings.load import find, load, sample
 from gateway.settings.options import Listener, Settings, Smarthost, Telnyx
 from gateway.settings.values import checked_email, duration_text, parse_duration, split_address
 
@@ -14,5 +14,6 @@ __all__ = [
     "find",
     "load",
     "parse_duration",
+    "sample",
     "split_address",
 ]

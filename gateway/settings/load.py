@@ -74,6 +74,13 @@ def find(path: Path | None = None) -> Path | None:
     return named
 
 
+def sample() -> str:
+    """Return the text of config/gateway.toml: every option with its default and a sentence."""
+    installed = Path(__file__).parents[1] / "gateway.toml"
+    in_checkout = Path(__file__).parents[2] / "config" / "gateway.toml"
+    return (installed if installed.is_file() else in_checkout).read_text(encoding="utf-8")
+
+
 def _read_file(file: Path) -> Values:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))

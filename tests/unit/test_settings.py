@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.errors import ConfigurationError
-from gateway.settings import Settings, checked_email, find, load, parse_duration, split_address
+from gateway.settings import Settings, checked_email, find, load, parse_duration, sample, split_address
 
 SAMPLE = Path(__file__).parents[2] / "config" / "gateway.toml"
 
@@ -89,6 +89,10 @@ def test_sample_file_shows_the_defaults() -> None:
     uncommented = re.sub(r"(?m)^#(?=[a-z_]+ = |\[\[)", "", SAMPLE.read_text())
     shown = Settings.model_validate(tomllib.loads(uncommented))
     assert shown.model_dump() == Settings().model_dump()
+
+
+def test_sample_file_is_at_hand_for_a_new_installation() -> None:
+    assert sample() == SAMPLE.read_text()
 
 
 def test_sample_file_loads_as_it_is() -> None:
