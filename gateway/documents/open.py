@@ -10,8 +10,9 @@ from gateway.document import MAX_BYTES, MAX_PAGES, Inspection, MediaType
 from gateway.documents.count import pdf_pages, tiff_pages
 from gateway.documents.pdf import Pdf
 from gateway.documents.raster import Raster
+from gateway.documents.refusal import refuse_document
 from gateway.documents.tiff import Tiff
-from gateway.errors import Kind, refuse
+from gateway.errors import Kind, Refusal
 
 #: Readers take a PDF whose header stands within the first 1024 bytes; so do we.
 SNIFFED_BYTES = 1024
@@ -47,11 +48,11 @@ def opened(data: bytes, label: str) -> Iterator[Document]:
     """Open *data*. Raises Refusal (DOCUMENT_BROKEN, DOCUMENT_ENCRYPTED, DOCUMENT_TOO_LARGE) naming *label*."""
     kind = sniff(data[:SNIFFED_BYTES])
     if kind is None:
-        raise refuse(Kind.DOCUMENT_BROKEN, f"{label} is neither a PDF nor a TIFF", label)
+        raise refuse_document(Kind.DOCUMENT_BROKEN, label, f"{label} is neither a PDF nor a TIFF")
     document: Document = Pdf(data, label) if kind is MediaType.PDF else Tiff(data, label)
     with contextlib.closing(document):
         if not document.pages:
-            raise refuse(Kind.DOCUMENT_BROKEN, f"{label} has no pages", label)
+            raise refuse_document(Kind.DOCUMENT_BROKEN, label, f"{label} has no pages")
         yield document
 
 
@@ -80,24 +81,24 @@ def check_size(size: int, label: str) -> None:
     """Raise Refusal(DOCUMENT_TOO_LARGE) when *size* bytes are more than one fax may have."""
     if size > MAX_BYTES:
         limit = MAX_BYTES // (1024 * 1024)
-        raise refuse(
-            Kind.DOCUMENT_TOO_LARGE, f"{label} has {size / (1024 * 1024):.0f} MB; one fax may have {limit} MB", label
+        raise refuse_document(
+            Kind.DOCUMENT_TOO_LARGE, label, f"{label} has {size / (1024 * 1024):.0f} MB; one fax may have {limit} MB"
         )
 
 
 def check_length(pages: int, label: str) -> None:
     """Raise Refusal(TOO_MANY_PAGES) when *pages* are more than one fax may have."""
     if pages > MAX_PAGES:
-        raise refuse(
-            Kind.TOO_MANY_PAGES, f"{label} has {pages} pages; one fax may have {MAX_PAGES}, so send it in parts", label
+        raise refuse_document(
+            Kind.TOO_MANY_PAGES, label, f"{label} has {pages} pages; one fax may have {MAX_PAGES}, so send it in parts"
         )
 
 
-def pages_disagree(label: str) -> Exception:
+def pages_disagree(label: str) -> Refusal:
     """Return the refusal of a document whose pages cannot be counted with certainty."""
-    return refuse(
+    return refuse_document(
         Kind.PAGES_DISAGREE,
+        label,
         f"the pages of {label} cannot be counted with certainty, so one could get lost; "
         "print it into a new PDF and send that",
-        label,
     )

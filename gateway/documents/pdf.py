@@ -9,7 +9,8 @@ from PIL import Image
 
 from gateway.document import MediaType
 from gateway.documents.raster import WIDTH, Raster
-from gateway.errors import Kind, Refusal, refuse
+from gateway.documents.refusal import refuse_document
+from gateway.errors import Kind, Refusal
 
 _POINTS_PER_INCH = 72
 _WHITE: Final = 0xFFFFFFFF
@@ -46,9 +47,8 @@ class Pdf:
         try:
             page = self._document[index]
         except pdfium.PdfiumError:
-            raise refuse(
-                Kind.DOCUMENT_BROKEN, f"page {index + 1} of {self.label} is damaged and cannot be read", self.label
-            ) from None
+            what = f"page {index + 1} of {self.label}"
+            raise refuse_document(Kind.DOCUMENT_BROKEN, self.label, f"{what} is damaged and cannot be read") from None
         with contextlib.closing(page):
             return self._draw(page, raster)
 
@@ -75,9 +75,9 @@ class Pdf:
 
 def _refusal(label: str, code: int | None) -> Refusal:
     if code in {pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY}:
-        return refuse(
-            Kind.DOCUMENT_ENCRYPTED, f"{label} is protected with a password; send it without protection", label
+        return refuse_document(
+            Kind.DOCUMENT_ENCRYPTED, label, f"{label} is protected with a password; send it without protection"
         )
-    return refuse(
-        Kind.DOCUMENT_BROKEN, f"{label} is damaged and cannot be opened as a PDF; make it again and send that", label
+    return refuse_document(
+        Kind.DOCUMENT_BROKEN, label, f"{label} is damaged and cannot be opened as a PDF; make it again and send that"
     )

@@ -7,7 +7,8 @@ from PIL import Image, TiffImagePlugin
 from gateway.document import MediaType
 from gateway.documents import ifd
 from gateway.documents.raster import DPI_X, WIDTH, Raster
-from gateway.errors import Kind, Refusal, refuse
+from gateway.documents.refusal import refuse_document
+from gateway.errors import Kind, Refusal
 
 #: The largest page that is opened: A3 at 600 dpi has 70 million dots.
 MOST_DOTS = 120_000_000
@@ -51,7 +52,10 @@ class Tiff:
         doubled or joined. Raises Refusal(DOCUMENT_BROKEN) when the page cannot be decoded.
         """
         page = self.picture(index)
-        return _fax_lines(page, raster) or _fitted(page, raster)
+        try:
+            return _fax_lines(page, raster) or _fitted(page, raster)
+        except _BROKEN:
+            raise self._broken(index + 1) from None
 
     def picture(self, index: int) -> Image.Image:
         """Return page *index* (from 0) decoded, upright, in its own size; raises as ``grey``. Valid until the next."""
@@ -77,17 +81,17 @@ class Tiff:
 
     def _broken(self, page: int = 0) -> Refusal:
         what = f"page {page} of {self.label}" if page else self.label
-        return refuse(
+        return refuse_document(
             Kind.DOCUMENT_BROKEN,
-            f"{what} is damaged and cannot be read as a TIFF; make it again and send that",
             self.label,
+            f"{what} is damaged and cannot be read as a TIFF; make it again and send that",
         )
 
     def _too_large(self, page: int) -> Refusal:
-        return refuse(
+        return refuse_document(
             Kind.DOCUMENT_TOO_LARGE,
-            f"page {page} of {self.label} has too many dots to be faxed; scan it at 300 dpi",
             self.label,
+            f"page {page} of {self.label} has too many dots to be faxed; scan it at 300 dpi",
         )
 
 

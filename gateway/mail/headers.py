@@ -1,0 +1,203 @@
+"""Header fields of a mail (RFC 5322, RFC 2045), read with limits and decoded with care.
+
+The standard library's parser splits a header block into fields; ``email.policy.default`` is not used, since it spends
+seconds and gigabytes on a hostile header. What a field says is decoded here, from a bounded piece of it.
+"""
+
+import re
+import unicodedata
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.message import Message
+from email.parser import BytesHeaderParser
+from email.policy import Compat32
+from functools import cached_property
+from mmap import mmap
+
+from gateway.address import parse_mailbox
+from gateway.errors import Kind, Refusal, refuse
+
+Buffer = bytes | mmap
+
+MOST_BYTES = 256 * 1024
+MOST_LINES = 1000
+MOST_LINE_BYTES = 16 * 1024
+MOST_PARAMETERS = 50
+
+_LINE = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
+#: A line that belongs to a header block: a field's beginning, its continuation, or an mbox separator.
+_FIELD = re.compile(rb"From |[\x21-\x39\x3b-\x7e]*:|[\t ]")
+_COMMENT = r"\([^()\\]*\)"
+_PHRASE = rf'(?:"(?:[^"\\]|\\.)*"|{_COMMENT}|[^"<>(),;:\\])*'
+_FROM = re.compile(rf"{_PHRASE}<([^<>\s]+)>\s*(?:{_COMMENT})?|([^<>()\s\",;:\\]+)\s*(?:{_COMMENT})?")
+_MOST_DECODED = 4000
+
+
+class _Raw(Compat32):
+    """Compat32 that hands out fields as they are: bytes beyond ASCII stay surrogates, for us to decode."""
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        return value
+
+
+_PARSER = BytesHeaderParser(policy=_Raw())
+
+
+class Headers:
+    """One header block. A name may occur several times; the first counts, as in the standard library."""
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+
+    @classmethod
+    def read(cls, buffer: Buffer, start: int, end: int) -> tuple["Headers", int]:
+        """Read the block at *start* and return it with the position of the body.
+
+        Raises Refusal(MESSAGE_UNREADABLE) beyond the limits, before anything is parsed.
+        """
+        block = buffer[start : min(end, start + MOST_BYTES + 1)]
+        length, behind = _extent(block)
+        if length > MOST_BYTES:
+            raise unreadable(f"its header has more than {MOST_BYTES // 1024} KB")
+        headers = cls(_PARSER.parsebytes(block[:length]))
+        headers._check_parameters()
+        return headers, min(start + behind, end)
+
+    def get(self, name: str) -> str:
+        """Return the first field *name*, unfolded, or "". It may hold surrogates."""
+        return _unfolded(self._message.get(name, ""))
+
+    def all(self, name: str) -> list[str]:
+        """Return all fields *name*, unfolded."""
+        return [_unfolded(value) for value in self._message.get_all(name, [])]
+
+    def default_type(self, media_type: str) -> None:
+        """Say what the part is when it does not say itself (parts of a multipart/digest are mails)."""
+        self._message.set_default_type(media_type)
+
+    @cached_property
+    def media_type(self) -> str:
+        """The Content-Type in lower case, ``text/plain`` when it is missing or no type."""
+        declared = _printable(self._message.get_content_type())
+        return declared if len(declared) <= 100 else "application/octet-stream"
+
+    @cached_property
+    def boundary(self) -> bytes:
+        """The boundary of a multipart, b"" without one."""
+        try:
+            return (self._message.get_boundary() or "").encode("ascii", "surrogateescape")
+        except (ValueError, LookupError):
+            return b""
+
+    @cached_property
+    def encoding(self) -> str:
+        """The Content-Transfer-Encoding in lower case, ``7bit`` when it is missing."""
+        return self.get("Content-Transfer-Encoding").strip().lower() or "7bit"
+
+    @cached_property
+    def disposition(self) -> str:
+        """``attachment``, ``inline`` or another disposition; "" without one."""
+        return self.get("Content-Disposition").partition(";")[0].strip().lower()
+
+    @cached_property
+    def filename(self) -> str:
+        """The file's name for display (RFC 2231, RFC 2047): never a path, at most 100 characters."""
+        try:
+            name = self._message.get_filename("")
+        except (ValueError, LookupError, TypeError):
+            return ""
+        return display_name(decoded(str(name)))
+
+    def _check_parameters(self) -> None:
+        for name in ("Content-Type", "Content-Disposition"):
+            if self.get(name).count(";") > MOST_PARAMETERS:
+                raise unreadable(f"a {name} field has more than {MOST_PARAMETERS} parameters")
+
+
+def unreadable(why: str) -> Refusal:
+    """Return the refusal of a mail whose structure is out of all bounds."""
+    return refuse(Kind.MESSAGE_UNREADABLE, f"the mail cannot be read: {why}")
+
+
+def _extent(block: bytes) -> tuple[int, int]:
+    """Return the length of the header block that *block* begins with, and where the body begins."""
+    for number, line in enumerate(_LINE.finditer(block)):
+        if not line[1]:
+            return line.start(), line.end()
+        if not _FIELD.match(line[1]):
+            return line.start(), line.start()  # no blank line: this is already the body
+        if number >= MOST_LINES:
+            raise unreadable(f"its header has more than {MOST_LINES} lines")
+        if len(line[1]) > MOST_LINE_BYTES:
+            raise unreadable(f"a line of its header has more than {MOST_LINE_BYTES // 1024} KB")
+    return len(block), len(block)
+
+
+def _unfolded(value: str) -> str:
+    return value.replace("\r", "").replace("\n", "")
+
+
+def decoded(value: str) -> str:
+    """Decode the encoded words (RFC 2047) and raw 8-bit of a field; what cannot be decoded stays readable."""
+    value = _unfolded(value)[:_MOST_DECODED]
+    if "=?" not in value:
+        return _text(value)
+    try:
+        pieces = decode_header(value)
+    except (HeaderParseError, ValueError):
+        return _text(value)
+    return "".join(_text(piece) if isinstance(piece, str) else _bytes(piece, charset) for piece, charset in pieces)
+
+
+def _text(value: str) -> str:
+    """Bytes beyond ASCII that came as surrogates are UTF-8 (RFC 6532), or else Latin-1."""
+    try:
+        return _bytes(value.encode("utf-8", "surrogateescape"), None)
+    except UnicodeEncodeError:  # surrogates that stand for no byte
+        return value
+
+
+def _bytes(raw: bytes, charset: str | None) -> str:
+    for name in (charset, "utf-8"):
+        if name is None:
+            continue
+        try:
+            return raw.decode(name, "replace" if name == charset else "strict")
+        except (LookupError, ValueError):
+            continue
+    return raw.decode("latin-1")
+
+
+def _printable(text: str) -> str:
+    """Remove what could change how the text around it is shown: control, format (bidi) and unassigned characters."""
+    spaced = " ".join(text.split())
+    if spaced.isascii() and spaced.isprintable():
+        return spaced
+    return "".join(char for char in spaced if not unicodedata.category(char).startswith("C"))
+
+
+def display_text(value: str, most: int) -> str:
+    """Decode a field for display: one line of at most *most* characters."""
+    return _printable(decoded(value))[:most]
+
+
+def display_name(name: str) -> str:
+    """Return a file name fit to be shown, never to be opened; its extension survives shortening."""
+    last = re.split(r"[/\\]", _printable(name))[-1].strip(" .")
+    if len(last) <= 100:
+        return last
+    stem, dot, extension = last.rpartition(".")
+    return f"{stem[:90]}...{extension}" if dot and len(extension) <= 7 else last[:100]
+
+
+def plain_address(fields: list[str]) -> str:
+    """Return the one address of a From field, its domain in lower case.
+
+    "" when there are several fields or addresses, or none that is certain: a decision about who may send must not
+    rest on a guess (RFC 5322, 3.6.2).
+    """
+    if len(fields) != 1 or len(fields[0]) > _MOST_DECODED:
+        return ""
+    match = _FROM.fullmatch(fields[0].strip())
+    mailbox = parse_mailbox(match[1] or match[2]) if match else None
+    return str(mailbox) if mailbox else ""

@@ -1,0 +1,176 @@
+"""A mail -> what in it can be faxed (the sandbox's readers call this; nothing else may).
+
+Which parts are faxed: PDF and TIFF documents, told by their first bytes as well as by their declared type, in the order
+of the message, also those of an attached mail (one level). Every other part is listed with a sentence that says why it
+is not. A document that cannot be faxed refuses the mail: a fax must not lack what its sender attached.
+"""
+
+import hashlib
+from collections.abc import Callable
+
+from gateway.document import Automatic, MediaType, Part, Reading
+from gateway.errors import Kind, Reason, Refusal, refuse
+from gateway.mail.content import Undecodable, content, estimated_size, head
+from gateway.mail.headers import Buffer, Headers, display_text, plain_address
+from gateway.mail.kinds import DECLARED, GENERIC, why_ignored
+from gateway.mail.structure import Leaf, leaves
+
+#: Tells a document by its first bytes.
+Sniff = Callable[[bytes], MediaType | None]
+#: Returns the pages of a document, or raises Refusal; the text names the document in sentences.
+CountPages = Callable[[bytes, str], int]
+#: Raises Refusal when so many pages, or bytes, are too many; the text names what has them.
+Check = Callable[[int, str], None]
+
+_SNIFFED = 1024
+_MOST_RECEIVED = 50
+_SUBJECT_CHARACTERS = 200
+_FOUND_SHOWN = 5
+
+
+class Documents:
+    """What the parser must know of documents, handed in by the sandbox: mail and documents do not know each other."""
+
+    def __init__(self, sniff: Sniff, count_pages: CountPages, check_size: Check, check_length: Check) -> None:
+        self.sniff = sniff
+        self.count_pages = count_pages
+        self.check_size = check_size
+        self.check_length = check_length
+
+
+def read(message: Buffer, documents: Documents) -> Reading:
+    """Say what *message* holds. Its ``refusal`` is set when it cannot be faxed; it is the first reason found.
+
+    A mail that is automatic is read like any other: what follows from that is for others to decide.
+    """
+    try:
+        headers, body = Headers.read(message, 0, len(message))
+    except Refusal as refusal:
+        return Reading((), body_digest=_digest(message, 0), refusal=refusal.reason)
+    parts, refusal_reason = _judge(message, headers, body, documents)
+    return Reading(
+        parts=parts,
+        message_id=headers.get("Message-ID").strip()[:998],
+        header_from=plain_address(headers.all("From")),
+        subject=display_text(headers.get("Subject"), _SUBJECT_CHARACTERS),
+        automatic=_automatic(headers),
+        body_digest=_digest(message, body),
+        refusal=refusal_reason,
+    )
+
+
+def extract(message: Buffer, index: int) -> tuple[str, bytes]:
+    """Return the label and the bytes of part *index* (``Part.index`` of a reading of the same message).
+
+    Raises Refusal when there is no such part, or it cannot be decoded.
+    """
+    headers, body = Headers.read(message, 0, len(message))
+    found = leaves(message, headers, body, len(message))
+    if not 0 <= index < len(found):
+        raise refuse(Kind.MESSAGE_UNREADABLE, f"the mail has no part {index + 1}")
+    label = _label(index, found[index])
+    return label, _content(message, found[index], label)
+
+
+def _judge(
+    message: Buffer, headers: Headers, body: int, documents: Documents
+) -> tuple[tuple[Part, ...], Reason | None]:
+    try:
+        found = leaves(message, headers, body, len(message))
+    except Refusal as refusal:
+        return (), refusal.reason
+    judged = [_part(message, index, leaf, documents) for index, leaf in enumerate(found)]
+    parts = tuple(part for part, _ in judged)
+    problems = [reason for _, reason in judged if reason is not None]
+    if problems:
+        return parts, problems[0]
+    try:
+        _check_together(parts, documents)
+    except Refusal as refusal:
+        return parts, refusal.reason
+    return parts, None
+
+
+def _check_together(parts: tuple[Part, ...], documents: Documents) -> None:
+    used = [part for part in parts if part.used]
+    if not used:
+        raise refuse(Kind.NOTHING_TO_FAX, f"the mail has no PDF or TIFF attached; found: {_found(parts)}")
+    if len(used) > 1:
+        documents.check_size(sum(part.size for part in used), "the attached documents together")
+        documents.check_length(sum(part.pages for part in used), "the attached documents together")
+
+
+def _found(parts: tuple[Part, ...]) -> str:
+    shown = [f'{part.media_type} "{part.name}"' if part.name else part.media_type for part in parts]
+    more = f" and {len(shown) - _FOUND_SHOWN} more" if len(shown) > _FOUND_SHOWN else ""
+    return ", ".join(shown[:_FOUND_SHOWN]) + more
+
+
+def _part(message: Buffer, index: int, leaf: Leaf, documents: Documents) -> tuple[Part, Reason | None]:
+    """Judge one leaf: a document to fax, one that cannot be faxed (with the reason), or something else."""
+    name = leaf.headers.filename
+    kind = _document_type(message, leaf, name, documents)
+    if kind is None:
+        size = estimated_size(message, leaf)
+        return Part(index, name, leaf.headers.media_type, size, used=False, why=why_ignored(leaf, name)), None
+    label = _label(index, leaf)
+    try:
+        data = _content(message, leaf, label)
+        return Part(index, name, kind, len(data), used=True, pages=documents.count_pages(data, label)), None
+    except Refusal as refusal:
+        size, why = estimated_size(message, leaf), refusal.reason.sentence
+        return Part(index, name, kind, size, used=False, why=why), refusal.reason
+
+
+def _document_type(message: Buffer, leaf: Leaf, name: str, documents: Documents) -> MediaType | None:
+    """Return what document a leaf is or claims to be; None when it is none.
+
+    A file of undeclared type must begin with the magic bytes: further down they stand in archives and texts as well.
+    """
+    if why_ignored(leaf, name, certain=True):
+        return None
+    declared = DECLARED.get(leaf.headers.media_type)
+    if declared is None and leaf.headers.media_type in GENERIC:
+        declared = DECLARED.get(name.rpartition(".")[2].lower())
+    if declared is None and not (name or leaf.headers.disposition == "attachment"):
+        return None
+    start = head(message, leaf, _SNIFFED)
+    return documents.sniff(start if declared else start.lstrip()[:8]) or declared
+
+
+def _content(message: Buffer, leaf: Leaf, label: str) -> bytes:
+    try:
+        return content(message, leaf)
+    except Undecodable as error:
+        raise refuse(Kind.DOCUMENT_BROKEN, f"{label} cannot be decoded: {error}", label.strip('"')) from None
+
+
+def _label(index: int, leaf: Leaf) -> str:
+    name = leaf.headers.filename
+    return f'"{name}"' if name else f"part {index + 1} of the mail"
+
+
+def _automatic(headers: Headers) -> Automatic:
+    """Say whether a machine wrote the mail (RFC 3834, RFC 2919, RFC 6522), or it comes round in circles."""
+    if headers.all("X-Fax-Id"):
+        return Automatic.OURS
+    if len(headers.all("Received")) > _MOST_RECEIVED:
+        return Automatic.LOOP
+    if headers.media_type == "multipart/report":
+        return Automatic.REPORT
+    if any(_keyword(value) not in {"", "no"} for value in headers.all("Auto-Submitted")):
+        return Automatic.REPLY
+    precedence = {_keyword(value) for value in headers.all("Precedence")}
+    if headers.all("List-Id") or precedence & {"bulk", "list", "junk"}:
+        return Automatic.LIST
+    return Automatic.NO
+
+
+def _keyword(value: str) -> str:
+    """Return the word before parameters and comments, in lower case."""
+    return value.partition(";")[0].partition("(")[0].strip().lower()
+
+
+def _digest(message: Buffer, start: int) -> str:
+    with memoryview(message) as view, view[start:] as body:
+        return hashlib.sha256(body).hexdigest()

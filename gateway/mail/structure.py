@@ -1,0 +1,121 @@
+"""The tree of a mail (RFC 2046), found without copying it: every leaf is a range of bytes.
+
+Only header blocks are parsed; bodies are skipped by searching for boundary lines. So a mail of any size costs a search
+and a few header blocks, and every limit holds before the work that it limits. Where a mail is malformed, its tree is
+the one that the standard library's parser finds.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.document import MediaType
+from gateway.mail.headers import Buffer, Headers, unreadable
+
+MOST_DEPTH = 20
+MOST_PARTS = 200
+MOST_BOUNDARY_BYTES = 250
+
+#: Encodings that leave a part's bytes as they are: the only ones that an attached mail may have (RFC 2046, 5.2.1).
+IDENTITY = frozenset({"7bit", "8bit", "binary"})
+
+#: What may stand behind a boundary on its line.
+_REST_OF_LINE = re.compile(rb"(--)?[ \t]*(?:\r\n|\r|\n|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A part without parts. ``around`` holds the types that it lies in, outermost first, with its place in the last."""
+
+    headers: Headers
+    start: int
+    end: int
+    around: tuple[str, ...] = ()
+    place: int = 0
+
+    @property
+    def forwarded(self) -> bool:
+        """True inside an attached mail."""
+        return MediaType.MAIL in self.around
+
+
+def leaves(buffer: Buffer, headers: Headers, start: int, end: int) -> tuple[Leaf, ...]:
+    """Return the leaves of the mail whose body is *start* to *end*, in order; an attached mail is opened once.
+
+    Raises Refusal(MESSAGE_UNREADABLE) beyond the limits.
+    """
+    return tuple(_Walk(buffer).part(Leaf(headers, start, end)))
+
+
+class _Walk:
+    def __init__(self, buffer: Buffer) -> None:
+        self._buffer = buffer
+        self._parts = 0
+
+    def part(self, part: Leaf) -> Iterator[Leaf]:
+        """Yield the leaves of *part*: itself, when it cannot be taken apart."""
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise unreadable(f"it has more than {MOST_PARTS} parts")
+        if len(part.around) >= MOST_DEPTH:
+            raise unreadable(f"its parts are nested more than {MOST_DEPTH} deep")
+        inner = self._children(part)
+        if not inner:
+            yield part
+        for child in inner:
+            yield from self.part(child)
+
+    def _children(self, part: Leaf) -> list[Leaf]:
+        kind = part.headers.media_type
+        if kind.startswith("multipart/"):
+            return self._split(part, kind)
+        if kind == MediaType.MAIL and not part.forwarded and part.headers.encoding in IDENTITY:
+            return [self._child(part, kind, part.start, part.end, 0)]
+        return []
+
+    def _split(self, part: Leaf, kind: str) -> list[Leaf]:
+        boundary = part.headers.boundary
+        if not 0 < len(boundary) <= MOST_BOUNDARY_BYTES:
+            return []
+        children: list[Leaf] = []
+        for start, end in _sections(self._buffer, boundary, part.start, part.end):
+            if len(children) > MOST_PARTS:
+                raise unreadable(f"it has more than {MOST_PARTS} parts")
+            children.append(self._child(part, kind, start, end, len(children)))
+        return children
+
+    def _child(self, part: Leaf, kind: str, start: int, end: int, place: int) -> Leaf:
+        headers, body = Headers.read(self._buffer, start, end)
+        if kind == "multipart/digest":
+            headers.default_type(MediaType.MAIL)
+        return Leaf(headers, body, end, (*part.around, kind), place)
+
+
+def _sections(buffer: Buffer, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield what lies between the boundary lines; the line break before a boundary belongs to it (RFC 2046, 5.1.1)."""
+    opened = -1
+    for line_start, line_end, closing in _boundary_lines(buffer, boundary, start, end):
+        if opened >= 0 and line_start > opened:
+            yield opened, max(opened, _before_break(buffer, line_start))
+        if closing:
+            return
+        opened = line_end
+    if 0 <= opened < end:
+        yield opened, end  # never closed: cut off, or a careless sender
+
+
+def _boundary_lines(buffer: Buffer, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+    delimiter = b"--" + boundary
+    position = buffer.find(delimiter, start, end)
+    while position >= 0:
+        after = position + len(delimiter)
+        if position == start or buffer[position - 1 : position] in {b"\n", b"\r"}:
+            rest = _REST_OF_LINE.match(buffer, after, end)
+            if rest:
+                yield position, rest.end(), bool(rest[1])
+                after = rest.end()
+        position = buffer.find(delimiter, after, end)
+
+
+def _before_break(buffer: Buffer, position: int) -> int:
+    return position - (2 if buffer[position - 2 : position] == b"\r\n" else 1)
