@@ -31,11 +31,13 @@ _QUIET = {
 }
 
 
-def configure(style: str = "auto", level: str = "info", stream: TextIO = sys.stderr) -> None:
+def configure(style: str = "auto", level: str = "info", stream: TextIO | None = None) -> None:
     """Set up logging for the process; *style* is console, json or auto (console on a terminal).
 
-    May be called again: the last call counts. Before the first one, warnings and errors go to standard error.
+    Lines go to *stream*, else to standard error. May be called again: the last call counts. Before the first one,
+    warnings and errors go to standard error.
     """
+    stream = stream or sys.stderr
     console = style == "console" or (style == "auto" and stream.isatty())
     renderer: Processor = structlog.processors.JSONRenderer(default=str)
     if console:
