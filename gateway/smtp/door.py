@@ -1,0 +1,58 @@
+"""What all sessions of the SMTP door share: the house behind it, the limits, and the work that outlives a session."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from gateway.smtp.reception import Reception
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpLimits:
+    """How much and for how long. Times are in seconds.
+
+    ``command_seconds`` is the patience for one command or for silence within a message (RFC 5321, 4.5.3.2.7: at
+    least 5 minutes). A whole message may take ``data_seconds`` and what it needs at ``data_bytes_per_second``.
+    ``connections_per_peer`` counts an IPv6 /64 as one peer. ``errors`` and ``commands`` are counted anew after each
+    message that was taken.
+    """
+
+    connections: int = 500
+    connections_per_peer: int = 50
+    command_seconds: float = 300
+    data_seconds: float = 60
+    data_bytes_per_second: int = 1000
+    write_seconds: float = 60
+    close_seconds: float = 10
+    tls_handshake_seconds: float = 15
+    session_seconds: float = 3600
+    recipients: int = 50
+    errors: int = 20
+    commands: int = 300
+    data_at_once: int = 16
+
+
+@dataclass(slots=True, eq=False)
+class Door:
+    """The part of the server that its sessions see. ``stopping`` is set when no session may begin anything more."""
+
+    reception: Reception
+    hostname: str
+    max_message_bytes: int
+    limits: SmtpLimits
+    stopping: bool = False
+    turn: asyncio.Semaphore = field(init=False)
+    kept: set[asyncio.Task[Any]] = field(init=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.turn = asyncio.Semaphore(self.limits.data_at_once)
+
+    async def keep(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do *work* and return its result. It is done to its end even when the caller is cancelled meanwhile."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.kept.add(task)
+        task.add_done_callback(self.kept.discard)
+        return await asyncio.shield(task)

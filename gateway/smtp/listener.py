@@ -1,0 +1,71 @@
+"""Where the SMTP door listens, and to whom."""
+
+import socket
+import ssl
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from gateway.errors import ConfigurationError
+from gateway.smtp.tls import server_context
+
+BACKLOG = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One ``[[smtp.listeners]]``: *address* is ``host:port``, ``[host]:port`` or ``:port`` (every interface).
+
+    ``mode`` is ``trusted``: whoever connects from one of ``networks`` may send for every permitted sender. STARTTLS
+    is offered when there are a ``tls_certificate`` and its ``tls_key`` (paths of PEM files).
+    """
+
+    address: str
+    mode: str = "trusted"
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    tls_certificate: str = ""
+    tls_key: str = ""
+
+    def __post_init__(self) -> None:
+        if self.mode != "trusted":
+            raise ConfigurationError(f'[[smtp.listeners]] mode = "{self.mode}": use "trusted"')
+
+    def admits(self, peer: IPv4Address | IPv6Address) -> bool:
+        """True when *peer* is in one of the listener's networks."""
+        return any(peer in network for network in self.networks)
+
+    def context(self) -> ssl.SSLContext | None:
+        """Return the TLS context of the listener, None when it offers no TLS. Raises ConfigurationError."""
+        return server_context(self.tls_certificate, self.tls_key) if self.tls_certificate else None
+
+    def bind(self) -> list[socket.socket]:
+        """Return listening sockets, one for each address that the host has. Raises ConfigurationError."""
+        host, _, port = self.address.rpartition(":")
+        if not port.isascii() or not port.isdigit():
+            raise ConfigurationError(f'[[smtp.listeners]] address = "{self.address}": write it as "host:port"')
+        found: list[socket.socket] = []
+        try:
+            for family, address in _resolved(host.removeprefix("[").removesuffix("]"), int(port)):
+                found.append(socket.create_server(address, family=family, backlog=BACKLOG))
+        except OSError as error:
+            for opened in found:
+                opened.close()
+            raise ConfigurationError(
+                f'[[smtp.listeners]] address = "{self.address}": cannot listen there: {error.strerror or error}'
+            ) from None
+        return found
+
+
+def _resolved(host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((family, (str(address[0]), port)) for family, _, _, _, address in found))
+
+
+def peer_address(text: str) -> IPv4Address | IPv6Address:
+    """Read a peer's address; an IPv4 address that an IPv6 socket reports is the IPv4 address."""
+    address = ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def peer_key(peer: IPv4Address | IPv6Address) -> str:
+    """Return what counts as one peer: an IPv4 address, or an IPv6 /64 (one customer's share)."""
+    return str(peer) if peer.version == 4 else f"{int(peer) >> 64:x}::/64"
