@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, literal, select, update
 
 from gateway.attempt import OPEN, Attempt, AttemptState, Handle
-from gateway.store.database import Database, Row, add, changed, one
+from gateway.store.database import Database, Row, add, changed, first, one
 from gateway.store.schema import attempts
 
 
@@ -33,7 +33,7 @@ def change(tx: Connection, attempt_id: UUID, when: Iterable[AttemptState], **val
 
 def _first(tx: Connection, *where: Any, lock: bool = True) -> Attempt | None:
     statement = select(attempts).where(*where).order_by(attempts.c.ordinal.desc()).limit(1)
-    row = tx.execute(statement.with_for_update() if lock else statement).mappings().first()
+    row = first(tx, statement.with_for_update() if lock else statement)
     return None if row is None else attempt_from(row)
 
 

@@ -75,6 +75,12 @@ def older_than(at: Column[Any], identity: Column[Any], position: tuple[datetime,
     return tuple_(at, identity) < tuple_(literal(position[0], at.type), literal(position[1], identity.type))
 
 
+def first(tx: Connection, statement: Select[Any]) -> Row | None:
+    """Return the first row inside a unit, or None."""
+    row = tx.execute(statement).mappings().first()
+    return None if row is None else {str(name): value for name, value in row.items()}
+
+
 def insert_new(tx: Connection, table: Any, values: Mapping[str, Any]) -> bool:
     """Insert a row unless it would violate a unique constraint; return whether it was inserted."""
     make = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert

@@ -4,11 +4,19 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import Connection, Select, select, update
 
-from gateway.carrier_event import CarrierEvent
-from gateway.store.database import Database, insert_new, one
+from gateway.carrier_event import CarrierEvent, Happened
+from gateway.store.database import Database, Row, insert_new, one
 from gateway.store.schema import events, watermarks
+
+_EVENT = TypeAdapter(CarrierEvent)
+
+
+def event_from(row: Row) -> CarrierEvent:
+    """Make the noun of a row of ``events``."""
+    return _EVENT.validate_python(row["raw"])
 
 
 def record(tx: Connection, event: CarrierEvent, source: str) -> bool:
@@ -18,7 +26,7 @@ def record(tx: Connection, event: CarrierEvent, source: str) -> bool:
         "source": source,
         "happened": event.happened.value,
         "carrier_fax_id": event.carrier_fax_id,
-        "raw": event.raw,
+        "raw": _EVENT.dump_python(event, mode="json"),
         "received_at": datetime.now(UTC),
     }
     return insert_new(tx, events, values)
@@ -44,3 +52,22 @@ def set_watermark(tx: Connection, name: str, at: datetime) -> None:
     """Note how far the poller has read."""
     if not insert_new(tx, watermarks, {"name": name, "at": at}):
         tx.execute(update(watermarks).where(watermarks.c.name == name).values(at=at))
+
+
+def unmatched(tx: Connection, carrier_fax_id: str) -> list[str]:
+    """Return the ids of events about a fax of the carrier that met no fax of ours when they came."""
+    found = select(events.c.id).where(
+        events.c.carrier_fax_id == carrier_fax_id, events.c.fax_id.is_(None), events.c.handled_at.is_not(None)
+    )
+    return list(tx.execute(found).scalars())
+
+
+def received_of(carrier_fax_id: str) -> Select[Any]:
+    """What the carrier said when a fax was received, the latest first."""
+    said = (events.c.carrier_fax_id == carrier_fax_id, events.c.happened == Happened.RECEIVED.value)
+    return select(events).where(*said).order_by(events.c.received_at.desc())
+
+
+def same_statement(carrier_fax_id: str, happened: Happened) -> Select[Any]:
+    """Events that have said this of this fax already, by whichever way."""
+    return select(events.c.id).where(events.c.carrier_fax_id == carrier_fax_id, events.c.happened == happened.value)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, select, update
 
 from gateway.fax import FINAL, Direction, Fax, Origin, Quality, State
-from gateway.store.database import Database, Row, add, changed, older_than, one
+from gateway.store.database import Database, Row, add, changed, first, older_than, one
 from gateway.store.schema import faxes
 
 OPEN_STATES = [state.value for state in State if state not in FINAL]
@@ -33,7 +33,7 @@ def insert(tx: Connection, fax: Fax) -> None:
 def get(tx: Connection, fax_id: UUID, *, lock: bool = False) -> Fax | None:
     """Return a fax inside a unit; *lock* keeps others from changing it until the unit ends."""
     statement = select(faxes).where(faxes.c.id == fax_id)
-    row = tx.execute(statement.with_for_update() if lock else statement).mappings().first()
+    row = first(tx, statement.with_for_update() if lock else statement)
     return None if row is None else fax_from(row)
 
 
@@ -42,7 +42,7 @@ def inbound_of(tx: Connection, carrier_fax_id: str) -> Fax | None:
     statement = select(faxes).where(
         faxes.c.carrier_fax_id == carrier_fax_id, faxes.c.direction == Direction.INBOUND.value
     )
-    row = tx.execute(statement.with_for_update()).mappings().first()
+    row = first(tx, statement.with_for_update())
     return None if row is None else fax_from(row)
 
 

@@ -35,6 +35,13 @@ class Spool:
         self._digest.update(data)
         self.size += len(data)
 
+    def rewind(self) -> None:
+        """Forget what was written, to begin again."""
+        self.file.seek(0)
+        self.file.truncate()
+        self._digest = hashlib.sha256()
+        self.size = 0
+
     @property
     def sha256(self) -> str:
         """The SHA-256 of what was written, in hex."""

@@ -74,11 +74,11 @@ def enqueue(
         _advance(tx, identity, str(subject), values["keys"])
 
 
-def claim(tx: Connection, node: str, epoch: int, limit: int, kinds: list[str]) -> list[Job]:
-    """Take up to *limit* ready jobs of *kinds* for this node, the most urgent first."""
+def claim(tx: Connection, node: str, epoch: int, kind: str, limit: int) -> list[Job]:
+    """Take up to *limit* ready jobs of one *kind* for this node, the most urgent first."""
     chosen = (
         select(jobs.c.id)
-        .where(jobs.c.state == "ready", jobs.c.kind.in_(kinds))
+        .where(jobs.c.state == "ready", jobs.c.kind == kind)
         .order_by(jobs.c.priority, jobs.c.due, jobs.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -153,6 +153,12 @@ def move_due(tx: Connection) -> int:
     for row in rows:
         _advance(tx, row.id, row.subject, row.needs)
     return len(rows)
+
+
+def next_due(tx: Connection) -> datetime | None:
+    """Return when the next scheduled job is due, None when there is none."""
+    waiting = select(jobs.c.due).where(jobs.c.state == "scheduled").order_by(jobs.c.due, jobs.c.id).limit(1)
+    return tx.execute(waiting).scalar()
 
 
 def release(tx: Connection, owner: object) -> None:

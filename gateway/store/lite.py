@@ -27,7 +27,7 @@ T = TypeVar("T")
 GROUP = 64
 READERS = 2
 BUSY_MS = 5000
-_DIALECT = sqlite.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+_DIALECT = sqlite.dialect(paramstyle="named")
 
 
 @dataclass(slots=True)
@@ -187,9 +187,9 @@ class Lite:
         compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         parameters = {
             name: _bound(compiled.binds[name].type, value) if name in compiled.binds else value
-            for name, value in _parameters(compiled).items()
+            for name, value in compiled.construct_params().items()
         }
-        columns = [(column.key, _reader_of(column.type)) for column in statement.selected_columns]
+        columns = [(str(column.key), _reader_of(column.type)) for column in statement.selected_columns]
         reader = await self._readers.get()
         try:
             raw = await reader.execute_fetchall(str(compiled), parameters)
@@ -227,12 +227,6 @@ class Lite:
         for reader in self._open_readers:
             await reader.close()
         self._engine.dispose()
-
-
-def _parameters(compiled: Any) -> dict[str, Any]:
-    # After render_postcompile the values of IN lists stand beside the plain parameters.
-    parameters: dict[str, Any] = compiled.construct_params()
-    return parameters
 
 
 def _bound(type_: Any, value: Any) -> Any:

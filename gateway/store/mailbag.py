@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, select, update
 
 from gateway.fax import State
-from gateway.store.database import Row, add, insert_new
+from gateway.store.database import Row, add, first, insert_new
 from gateway.store.schema import faxes, messages, renderings, submissions
 
 _DEAD = [State.FAILED.value, State.CANCELED.value]
@@ -47,7 +47,12 @@ def first_fax(tx: Connection, key: str, fax_id: UUID, lasts: timedelta) -> UUID:
 
 def rendering_by_key(tx: Connection, key: str) -> Row | None:
     """Return the rendering that was made of the same source with the same options."""
-    return tx.execute(select(renderings).where(renderings.c.key == key)).mappings().first()
+    return first(tx, rendering_with(key))
+
+
+def rendering_with(key: str) -> Select[Any]:
+    """The rendering with this key."""
+    return select(renderings).where(renderings.c.key == key)
 
 
 def rendering(rendering_id: UUID) -> Select[Any]:

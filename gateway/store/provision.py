@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, Table, delete, or_, select, update
 from gateway.account import Account, Token
 from gateway.application import Application, Number
 from gateway.faxbox import Faxbox
-from gateway.store.database import Database, Row, add, changed, insert_new, one, scalar
+from gateway.store.database import Database, Row, add, changed, first, insert_new, one, scalar
 from gateway.store.schema import accounts, applications, numbers, revisions, tokens
 
 ROUTING = "routing"
@@ -80,7 +80,7 @@ def remove(tx: Connection, table: Table, key: Any) -> bool:
 def find(tx: Connection, table: Table, key: Any) -> Row | None:
     """Return a row by its primary key inside a unit, locked."""
     column = next(iter(table.primary_key.columns))
-    return tx.execute(select(table).where(column == key).with_for_update()).mappings().first()
+    return first(tx, select(table).where(column == key).with_for_update())
 
 
 async def fetch(db: Database, table: Table, key: Any) -> Row | None:
@@ -105,7 +105,7 @@ def default_application(tx: Connection, account_id: UUID) -> int | None:
 
 def owner_of_number(tx: Connection, e164: str) -> Number | None:
     """Return who owns a number of ours."""
-    row = tx.execute(select(numbers).where(numbers.c.e164 == e164)).mappings().first()
+    row = first(tx, select(numbers).where(numbers.c.e164 == e164))
     return None if row is None else number_from(row)
 
 
@@ -116,7 +116,8 @@ def application_of_connection(tx: Connection, connection_id: str) -> Application
         return None
     mine = applications.c.id == int(connection_id) if connection_id.isdigit() and len(connection_id) < 19 else None
     upstream = applications.c.upstream_connection_id == connection_id
-    rows = tx.execute(select(applications).where(upstream if mine is None else or_(upstream, mine))).mappings().all()
+    found = tx.execute(select(applications).where(upstream if mine is None else or_(upstream, mine))).mappings()
+    rows = [{str(name): value for name, value in row.items()} for row in found]
     return application_from(rows[0]) if len(rows) == 1 else None
 
 

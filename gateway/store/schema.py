@@ -330,7 +330,7 @@ jobs = Table(
     Column("last_error", Text, nullable=False, server_default=""),
     Index("ix_jobs_subject", "subject", "kind"),
     Index("ix_jobs_scheduled", "due", "id", sqlite_where=_SCHEDULED, postgresql_where=_SCHEDULED),
-    Index("ix_jobs_ready", "priority", "due", "id", sqlite_where=_READY, postgresql_where=_READY),
+    Index("ix_jobs_ready", "kind", "priority", "due", "id", sqlite_where=_READY, postgresql_where=_READY),
     Index("ix_jobs_blocked", "blocked_on", "priority", "id", sqlite_where=_BLOCKED, postgresql_where=_BLOCKED),
     Index("ix_jobs_running", "node", "epoch", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
 )

@@ -1,0 +1,231 @@
+"""The reception behind the SMTP door: decides over each address, and takes the whole mail or none of it."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from gateway import crashpoint, logs
+from gateway.address import parse_mailbox, shown
+from gateway.document import Automatic, Reading
+from gateway.errors import Kind, Refusal, refuse
+from gateway.fax import Direction, Fax, Origin, Quality, State
+from gateway.faxbox import Faxbox
+from gateway.ids import digest, new_id
+from gateway.intake.routing import Routing
+from gateway.limits import Limits
+from gateway.notify import distinct
+from gateway.sandbox import Sandbox
+from gateway.store import faxes, jobs, mailbag, provision, smtplog
+from gateway.store.database import Database
+from gateway.store.folder import Folder, Spool
+from gateway.transaction import Recipient, Transaction
+
+log = logs.logger(__name__)
+PREPARE = "prepare"
+#: The disk must still take this much beside a message, so that what was accepted can be finished.
+RESERVE_BYTES = 256 * 1024 * 1024
+SAME_MAIL = timedelta(hours=48)
+SAME_BODY = timedelta(minutes=5)
+
+_AUTOMATIC = {
+    Automatic.REPLY: "this is an automatic reply; only mails that a person or a program means as a fax are sent",
+    Automatic.LIST: "this is list or bulk mail; only mails that are meant as a fax are sent",
+    Automatic.OURS: "this mail was made by a fax gateway; it is not faxed again",
+    Automatic.REPORT: "this is a delivery report; it is not sent as a fax",
+    Automatic.LOOP: "this mail has gone round in a loop; it is not sent as a fax",
+}
+
+
+class Intake:
+    """Serves ``smtp.reception.Reception``. ``tries`` and ``quality`` hold where the faxbox says nothing."""
+
+    def __init__(
+        self, db: Database, blobs: Folder, sandbox: Sandbox, limits: Limits, *, tries: int, max_recipients: int
+    ) -> None:
+        self._db = db
+        self._blobs = blobs
+        self._sandbox = sandbox
+        self._limits = limits
+        self._tries = tries
+        self._max_recipients = max_recipients
+        self.routing = Routing()
+
+    async def refresh(self) -> None:
+        """Read the routing anew if it has changed."""
+        if not self.routing.hosts or await provision.routing_revision(self._db) != self.routing.revision:
+            self.routing = await Routing.load(self._db)
+
+    # -- the dialogue --------------------------------------------------------------------------------------------------
+
+    def sender(self, transaction: Transaction, path: str) -> None:
+        """MAIL. The null path passes here; what it is for is known at RCPT."""
+        transaction.sender = path
+        if path and parse_mailbox(path) is None:
+            raise refuse(Kind.SENDER_INVALID, f"{shown(path)} is not a mail address; correct the sender", path)
+
+    def recipient(self, transaction: Transaction, path: str) -> None:
+        """RCPT: everything about the address and the sender's right to it is decided here."""
+        recipient = Recipient(written=path)
+        transaction.recipients.append(recipient)
+        account = self.routing.account_of(path)
+        if account is not None:
+            recipient.account_id = account.id
+            transaction.account_id = transaction.account_id or account.id
+        if not transaction.sender:
+            raise refuse(Kind.BOUNCE, "bounces are not sent as faxes; this address only takes mail to be faxed", path)
+        self._decide(transaction, recipient)
+        recipient.accepted = True
+
+    def _decide(self, transaction: Transaction, recipient: Recipient) -> None:
+        route = self.routing.route(recipient.written)
+        recipient.number, recipient.domain = route.number, route.domain
+        self._limits.check(route.number)
+        box = self.routing.choose(transaction.sender, route)
+        if transaction.accepted and transaction.faxbox_id != box.id:
+            raise refuse(Kind.ANOTHER_FAXBOX, "this number belongs to another faxbox; send it in a mail of its own")
+        if len(transaction.accepted) >= self._max_recipients:
+            raise refuse(
+                Kind.TOO_MANY_RECIPIENTS, f"one mail takes {self._max_recipients} numbers; send the rest again"
+            )
+        transaction.account_id, transaction.faxbox_id = route.account.id, box.id
+        recipient.account_id, recipient.faxbox_id = route.account.id, box.id
+
+    def spool(self, declared_size: int) -> Spool:
+        """DATA: a file for the message, unless the disk is nearly full."""
+        if self._blobs.free_bytes() < RESERVE_BYTES + declared_size:
+            raise refuse(Kind.STORAGE_FULL, "the gateway's disk is nearly full; try again later")
+        return self._blobs.spool()
+
+    # -- the mail ------------------------------------------------------------------------------------------------------
+
+    async def take(self, transaction: Transaction, message: Spool) -> str:
+        """Read the mail, write everything in one unit, and return the text of the 250."""
+        reading = await self._sandbox.read_mail(message.fileno(), message.size)
+        crashpoint.reach("intake.read")
+        self._note(transaction, reading)
+        self._accept(reading)
+        new = self._faxes(transaction, reading, message)
+        before: list[Callable[[], object]] = [message.seal, lambda: crashpoint.reach("intake.sealed")]
+        kept = await self._db.write(lambda tx: self._keep(tx, transaction, reading, message, new), before)
+        crashpoint.reach("intake.committed")
+        if not kept:
+            self._blobs.remove(message.key)
+        log.info(
+            "mail taken",
+            transaction=str(transaction.id),
+            faxes=[str(fax_id) for fax_id in transaction.fax_ids],
+            new=kept,
+            pages=reading.pages,
+            size=message.size,
+        )
+        return transaction.reply.removeprefix("250 2.0.0 ")
+
+    async def refused(self, transaction: Transaction) -> None:
+        """Write the smtplog row of a transaction that ended without being taken."""
+        record = smtplog.record_of(transaction, datetime.now(UTC))
+        try:
+            await self._db.write(lambda tx: smtplog.insert(tx, record))
+        except Exception:
+            log.exception("the smtplog row of a refused mail was not written", transaction=str(transaction.id))
+        log.info("mail refused", transaction=str(transaction.id), peer=transaction.peer, reply=transaction.reply)
+
+    def _note(self, transaction: Transaction, reading: Reading) -> None:
+        transaction.message_id = reading.message_id
+        transaction.subject = reading.subject
+        transaction.found = [asdict(part) for part in reading.parts]
+
+    def _accept(self, reading: Reading) -> None:
+        if reading.automatic is not Automatic.NO:
+            raise refuse(Kind.AUTOMATIC_MAIL, _AUTOMATIC[reading.automatic])
+        if reading.refusal is not None:
+            raise Refusal(reading.refusal)
+
+    def _faxes(self, transaction: Transaction, reading: Reading, message: Spool) -> list[Fax]:
+        """One fax per number, whichever way and however often it was written."""
+        _, boxes = self.routing.hosts[transaction.accepted[0].domain]
+        box = next(box for box in boxes if box.id == transaction.faxbox_id)
+        numbers: dict[str, Recipient] = {}
+        for recipient in transaction.accepted:
+            numbers.setdefault(recipient.number, recipient)
+        return [self._fax(transaction, recipient, box, reading, message) for recipient in numbers.values()]
+
+    def _fax(
+        self, transaction: Transaction, recipient: Recipient, box: Faxbox, reading: Reading, message: Spool
+    ) -> Fax:
+        now = datetime.now(UTC)
+        return Fax(
+            id=new_id(),
+            account_id=box.account_id,
+            application_id=box.application_id,
+            faxbox_id=box.id,
+            direction=Direction.OUTBOUND,
+            origin=Origin.MAIL,
+            state=State.PREPARING,
+            from_number=box.caller_id,
+            to_number=recipient.number,
+            created_at=now,
+            updated_at=now,
+            to_written=recipient.written,
+            from_name=box.caller_name,
+            subject=reading.subject,
+            quality=Quality(str(box.extra.get("quality") or Quality.HIGH)),
+            source=message.key,
+            parts=[part.index for part in reading.parts if part.used],
+            pages=reading.pages,
+            tries_allowed=max(1, box.retries) if box.retries is not None else self._tries,
+            notify=distinct([transaction.sender, *box.outbound_emails]),
+        )
+
+    def _keep(self, tx: Connection, transaction: Transaction, reading: Reading, message: Spool, new: list[Fax]) -> int:
+        """Write message, faxes, jobs and the smtplog row; return how many faxes are really new."""
+        owners = [mailbag.first_fax(tx, *self._same(transaction, reading, fax)) for fax in new]
+        fresh = [fax for fax, owner in zip(new, owners, strict=True) if owner == fax.id]
+        if fresh:
+            message_id = self._insert_message(tx, transaction, reading, message)
+            for fax in fresh:
+                faxes.insert(tx, replace(fax, message_id=message_id))
+                jobs.enqueue(tx, PREPARE, fax.id)
+        transaction.fax_ids = owners
+        transaction.reply = f"250 2.0.0 {_thanks(owners, len(fresh))}"
+        smtplog.insert(tx, smtplog.record_of(transaction, datetime.now(UTC)))
+        return len(fresh)
+
+    def _same(self, transaction: Transaction, reading: Reading, fax: Fax) -> tuple[str, UUID, timedelta]:
+        """What makes two mails the same: account, sender, number, text, and the Message-ID if there is one."""
+        key = "\n".join(
+            [
+                str(fax.account_id),
+                transaction.sender.casefold(),
+                fax.to_number,
+                reading.body_digest,
+                reading.message_id,
+            ]
+        )
+        return digest(key), fax.id, SAME_MAIL if reading.message_id else SAME_BODY
+
+    def _insert_message(self, tx: Connection, transaction: Transaction, reading: Reading, message: Spool) -> UUID:
+        message_id = new_id()
+        values = {
+            "id": message_id,
+            "account_id": transaction.account_id,
+            "blob": message.key,
+            "size": message.size,
+            "sha256": message.sha256,
+            "message_id": reading.message_id,
+            "sender": transaction.sender,
+            "subject": reading.subject,
+            "parts": transaction.found,
+            "received_at": datetime.now(UTC),
+        }
+        mailbag.insert_message(tx, values)
+        return message_id
+
+
+def _thanks(owners: list[UUID], fresh: int) -> str:
+    listed = " ".join(str(owner) for owner in owners[:8]) + (" ..." if len(owners) > 8 else "")
+    if not fresh:
+        return f"this mail was taken before as {listed}"
+    return f"taken as {listed}"

@@ -1,0 +1,197 @@
+"""Telling people: each telling is a row of ``outgoing`` written with what it is about, and a job that mails it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parseaddr
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from gateway import crashpoint, logs, metrics
+from gateway.document import Part
+from gateway.errors import Refusal
+from gateway.fax import Fax
+from gateway.ids import digest, new_id
+from gateway.mail.compose import Attachment, ComposedMail, NotSent, compose
+from gateway.mail.facts import Facts, facts_about
+from gateway.mail.smarthost import Smarthost
+from gateway.retry import MAIL_PATIENCE, MAIL_STEPS, spread, step
+from gateway.store import faxes, jobs, mailbag, outgoing, provision
+from gateway.store.database import Database, first
+from gateway.store.folder import Folder
+from gateway.store.jobs import Job
+from gateway.store.schema import accounts, applications, faxboxes
+from gateway.telling import Tale, Telling, TellingState
+
+log = logs.logger(__name__)
+DELIVER = "deliver"
+#: The key of the enclosed document's blob, beside the facts that the text is made of.
+ENCLOSED = "enclosed_blob"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who our mails come from, how much they may carry, and who is told of what needs a hand ("" for nobody)."""
+
+    address: str
+    max_attachment_bytes: int
+    operator: str = ""
+
+    @property
+    def host(self) -> str:
+        """The right side of our Message-IDs."""
+        return self.address.rpartition("@")[2]
+
+
+class Notify:
+    """Writes tellings inside units (the methods that take a ``tx``) and mails them as jobs (``deliver``)."""
+
+    def __init__(self, db: Database, blobs: Folder, smarthost: Smarthost, sender: Sender) -> None:
+        self._db = db
+        self._blobs = blobs
+        self._smarthost = smarthost
+        self._sender = sender
+
+    # -- inside units --------------------------------------------------------------------------------------------------
+
+    def about(self, tx: Connection, fax: Fax, tale: Tale, to: Iterable[str], enclosed: str = "", **more: Any) -> int:
+        """Tell each address in *to* (one named twice is told once) about *fax*; return how many mails that makes.
+
+        *enclosed* is the blob of the document that goes with it; *more* are keys of ``Facts`` that the fax itself
+        does not know.
+        """
+        facts = replace(self._facts(tx, fax), **more)
+        return sum(self._tell(tx, fax.id, tale, address, facts, enclosed=enclosed) for address in distinct(to))
+
+    def operator(self, tx: Connection, fax: Fax, note: str, command: str = "", tale: Tale = Tale.OPERATOR) -> None:
+        """Tell the operator that *fax* needs his hand; without an operator the log has to do."""
+        log.warning("needs the operator", fax=str(fax.id), note=note, command=command)
+        if self._sender.operator:
+            self.about(tx, fax, tale, [self._sender.operator], note=note, command=command)
+
+    def trial(self, tx: Connection, to: str) -> None:
+        """Mail a trial to *to*."""
+        self._tell(tx, None, Tale.TRIAL, to, Facts(note="This mail was sent to try the way out."), str(new_id()))
+
+    def _facts(self, tx: Connection, fax: Fax) -> Facts:
+        box = provision.find(tx, faxboxes, fax.faxbox_id) if fax.faxbox_id else None
+        application = provision.find(tx, applications, fax.application_id) if fax.application_id else None
+        account = provision.find(tx, accounts, fax.account_id) if fax.account_id else None
+        message = first(tx, mailbag.message(fax.message_id)) if fax.message_id else None
+        return facts_about(
+            fax,
+            timezone=(box and box["timezone"]) or (account and account["timezone"]) or "UTC",
+            parts=[Part(**part) for part in message["parts"]] if message else [],
+            in_reply_to=message["message_id"] if message else "",
+            faxbox_name=box["name"] if box else "",
+            application_name=application["name"] if application else "",
+        )
+
+    def _tell(
+        self,
+        tx: Connection,
+        fax_id: UUID | None,
+        tale: Tale,
+        address: str,
+        facts: Facts,
+        serial: str = "",
+        enclosed: str = "",
+    ) -> bool:
+        """One mail is one row: its Message-ID is made of what it tells, so telling it twice changes nothing."""
+        key = f"{fax_id.hex if fax_id else serial}.{serial or facts.tries}.{tale.value}.{address.casefold()}"
+        telling = Telling(
+            id=new_id(),
+            fax_id=fax_id,
+            tale=tale,
+            recipient=address,
+            message_id=f"<{tale.value}.{digest(key)[:32]}@{self._sender.host}>",
+            state=TellingState.WAITING,
+            created_at=datetime.now(UTC),
+            facts=facts.to_json() | {ENCLOSED: enclosed},
+        )
+        told = outgoing.insert(tx, telling)
+        if told:
+            jobs.enqueue(tx, DELIVER, telling.id)
+        return told
+
+    # -- the job -------------------------------------------------------------------------------------------------------
+
+    async def deliver(self, job: Job) -> None:
+        """Mail one telling; after five days or a final refusal the operator is told and the fax stays."""
+        telling = await outgoing.fetch(self._db, UUID(job.subject))
+        if telling is None or telling.state is not TellingState.WAITING:
+            await self._db.write(lambda tx: jobs.finish(tx, job))
+            return
+        try:
+            mail = await self.composed(telling)
+            crashpoint.reach("deliver.composed")
+            await self._smarthost.send(mail)
+        except NotSent as error:
+            await self._deferred(job, telling, error)
+            return
+        crashpoint.reach("deliver.sent")
+
+        def unit(tx: Connection) -> None:
+            outgoing.sent(tx, telling.id)
+            jobs.finish(tx, job)
+
+        await self._db.write(unit)
+        metrics.outgoing_mails.labels("sent").inc()
+        log.info("mailed", fax=str(telling.fax_id), tale=telling.tale.value, message_id=telling.message_id)
+
+    async def composed(self, telling: Telling) -> ComposedMail:
+        """Return the mail of a telling with its documents. Raises NotSent for an impossible address."""
+        fax = await faxes.fetch(self._db, telling.fax_id) if telling.fax_id else None
+        attachments = [] if fax is None else await self._attachments(telling, fax)
+        return compose(
+            telling,
+            sender=self._sender.address,
+            attachments=attachments,
+            max_attachment_bytes=self._sender.max_attachment_bytes,
+        )
+
+    async def _attachments(self, telling: Telling, fax: Fax) -> list[Attachment]:
+        if telling.tale is Tale.RECEIVED:
+            return await self._read(telling.facts.get(ENCLOSED, ""), telling.facts["media_type"], inline=False)
+        if telling.tale is Tale.RECEIPT and fax.rendering_id is not None:
+            row = await self._db.rows(mailbag.rendering(fax.rendering_id))
+            return await self._read(row[0]["preview_blob"], "image/png", inline=True) if row else []
+        return []
+
+    async def _read(self, blob: str, media_type: str, *, inline: bool) -> list[Attachment]:
+        if not blob:
+            return []
+        try:
+            return [Attachment("", media_type, await self._blobs.read(blob), inline=inline)]
+        except Refusal:
+            return []  # removed for privacy since: the mail goes without it and says where to ask
+
+    async def _deferred(self, job: Job, telling: Telling, error: NotSent) -> None:
+        given_up = error.permanent or datetime.now(UTC) - telling.created_at > MAIL_PATIENCE
+        metrics.outgoing_mails.labels("failed" if given_up else "deferred").inc()
+        log.warning("not mailed", fax=str(telling.fax_id), tale=telling.tale.value, why=error.message, final=given_up)
+
+        def unit(tx: Connection) -> None:
+            outgoing.failed(tx, telling.id, error.message, final=given_up)
+            if not given_up:
+                jobs.again(tx, job, datetime.now(UTC) + spread(step(MAIL_STEPS, job.tries)), error.message)
+                return
+            jobs.finish(tx, job)
+            fax = faxes.get(tx, telling.fax_id) if telling.fax_id else None
+            if fax is not None and telling.tale is not Tale.OPERATOR:
+                note = f"A mail about this fax to {telling.recipient} could not be delivered: {error.message}"
+                self.operator(tx, fax, note, f"faxgate inbox show {fax.id}")
+
+        await self._db.write(unit)
+
+
+def distinct(addresses: Iterable[str]) -> list[str]:
+    """Return the addresses of a list, each once however it is capitalised, display names left out, in order."""
+    seen: dict[str, str] = {}
+    for text in addresses:
+        address = parseaddr(text)[1]
+        if address:
+            seen.setdefault(address.casefold(), address)
+    return list(seen.values())

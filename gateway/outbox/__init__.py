@@ -1,0 +1,21 @@
+"""A fax out: prepare its pages, transmit them, settle what the carrier says, resolve what is not clear."""
+
+from gateway.outbox.command import Command
+from gateway.outbox.policy import Policy
+from gateway.outbox.prepare import PREPARE, Prepare
+from gateway.outbox.resolve import RESOLVE, Resolve
+from gateway.outbox.settle import Settle
+from gateway.outbox.transmit import CANCEL, TRANSMIT, Transmit
+
+__all__ = [
+    "CANCEL",
+    "PREPARE",
+    "RESOLVE",
+    "TRANSMIT",
+    "Command",
+    "Policy",
+    "Prepare",
+    "Resolve",
+    "Settle",
+    "Transmit",
+]

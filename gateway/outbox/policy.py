@@ -1,0 +1,55 @@
+"""What the outbox was told about how to send: one value for all its steps."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from gateway.attempt import Handle
+from gateway.fax import Fax
+from gateway.store import provision
+from gateway.store.jobs import Keys
+from gateway.store.schema import applications
+
+PREPARE = "prepare"
+TRANSMIT = "transmit"
+RESOLVE = "resolve"
+CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """``public_url`` "" means that the carrier cannot reach us: documents go to its own storage.
+
+    ``settle_delay`` is the distance to the first look at a hand-over whose outcome is not known; later looks are
+    further apart. ``unknown_patience`` is how long the carrier's list may stay silent about it before a person
+    decides. ``lease`` is how long a worker may be silent: half of it must be left when the carrier is asked.
+    """
+
+    public_url: str = ""
+    connection_id: str = ""
+    retry_delay: timedelta = timedelta(minutes=5)
+    settle_delay: timedelta = timedelta(seconds=5)
+    unknown_patience: timedelta = timedelta(minutes=15)
+    lease: timedelta = timedelta(seconds=60)
+    paper: Literal["letter", "a4", "legal"] = "letter"
+
+    @property
+    def handle_kind(self) -> Handle:
+        """How the carrier gets our documents."""
+        return Handle.TOKEN if self.public_url else Handle.MEDIA
+
+    def document_url(self, token: str) -> str:
+        """Where the carrier fetches the document *token*."""
+        return f"{self.public_url.rstrip('/')}/m/{token}"
+
+
+def lines(tx: Connection, fax: Fax) -> Keys:
+    """Return what a transmission of *fax* holds: the line to its number, and a channel of its application if these
+    are limited."""
+    keys = [(f"number:{fax.to_number}", 1)]
+    row = provision.find(tx, applications, fax.application_id) if fax.application_id else None
+    if row is not None and row["channel_limit"]:
+        keys.append((f"app:{fax.application_id}", int(row["channel_limit"])))
+    return keys

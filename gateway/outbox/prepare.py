@@ -1,0 +1,124 @@
+"""Preparing a fax: its documents become pages, once per document and options however many numbers they go to."""
+
+import asyncio
+import json
+from contextlib import ExitStack
+from typing import Any, Literal
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from sqlalchemy import Connection
+
+from gateway import crashpoint, logs, metrics
+from gateway.document import MediaType
+from gateway.errors import Reason, Refusal
+from gateway.fax import Fax, State
+from gateway.ids import digest, new_id
+from gateway.limits import Limits
+from gateway.outbox.policy import PREPARE, TRANSMIT, Policy, lines
+from gateway.outbox.settle import Settle
+from gateway.sandbox import Outputs, Sandbox, Source
+from gateway.store import faxes, jobs, mailbag
+from gateway.store.database import Database, Row, one
+from gateway.store.folder import Folder, Spool
+from gateway.store.jobs import Job
+
+__all__ = ["PREPARE", "Prepare"]
+log = logs.logger(__name__)
+
+
+class Prepare:
+    """The job ``prepare``; its subject is the fax."""
+
+    def __init__(
+        self, db: Database, blobs: Folder, sandbox: Sandbox, limits: Limits, settle: Settle, policy: Policy
+    ) -> None:
+        self._db = db
+        self._blobs = blobs
+        self._sandbox = sandbox
+        self._limits = limits
+        self._settle = settle
+        self._policy = policy
+        # A lock lives as long as somebody waits for it.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def run(self, job: Job) -> None:
+        """Render the fax and queue it; a document that cannot be rendered ends it with the reason."""
+        fax = await faxes.fetch(self._db, UUID(job.subject))
+        if fax is None or fax.state is not State.PREPARING:
+            await self._db.write(lambda tx: jobs.finish(tx, job))
+            return
+        try:
+            self._limits.check(fax.to_number)
+            rendering = await self._rendering(fax)
+        except Refusal as refusal:
+            if refusal.reason.temporary:
+                raise
+            await self._refused(job, fax, refusal.reason)
+            return
+        crashpoint.reach("prepare.rendered")
+        await self._db.write(lambda tx: self._queue(tx, job, fax, rendering))
+        crashpoint.reach("prepare.queued")
+        log.info("prepared", fax=str(fax.id), pages=rendering["pages"])
+
+    async def _rendering(self, fax: Fax) -> Row:
+        key = self._key(fax)
+        async with self._turns.setdefault(key, asyncio.Lock()):
+            found = await one(self._db, mailbag.rendering_with(key))
+            return found or await self._render(fax, key)
+
+    def _key(self, fax: Fax) -> str:
+        options = [fax.source, fax.parts, fax.quality.value, self._policy.paper]
+        return digest(json.dumps(options))
+
+    async def _render(self, fax: Fax, key: str) -> Row:
+        with ExitStack() as stack:
+            tiff, pdf, preview = (self._spool(stack) for _ in range(3))
+            with metrics.render_seconds.time(), self._blobs.open(fax.source) as source:
+                kind: Literal["mail", "document"] = "mail" if fax.message_id else "document"
+                wish = Source(kind=kind, parts=tuple(fax.parts), quality=fax.quality, paper=self._policy.paper)
+                outputs = Outputs(tiff.fileno(), pdf.fileno(), preview.fileno())
+                done = await self._sandbox.render(source.fileno(), wish, outputs)
+            values: dict[str, Any] = {
+                "id": new_id(),
+                "key": key,
+                "tiff_blob": tiff.key,
+                "pdf_blob": pdf.key,
+                "preview_blob": preview.key,
+                "pages": done.pages,
+            }
+            seals = [tiff.seal, pdf.seal, preview.seal]
+            return await self._db.write(lambda tx: _keep(tx, values), before=seals)
+
+    def _spool(self, stack: ExitStack) -> Spool:
+        spool = self._blobs.spool()
+        stack.callback(spool.discard)
+        return spool
+
+    def _queue(self, tx: Connection, job: Job, fax: Fax, rendering: Row) -> None:
+        jobs.finish(tx, job)
+        ready = {
+            "state": State.QUEUED,
+            "rendering_id": rendering["id"],
+            "pages": rendering["pages"],
+            "pages_blob": rendering["pdf_blob"],
+            "media_type": MediaType.PDF.value,
+        }
+        if faxes.change(tx, fax.id, [State.PREPARING], **ready):
+            jobs.enqueue(tx, TRANSMIT, fax.id, keys=lines(tx, fax))
+
+    async def _refused(self, job: Job, fax: Fax, reason: Reason) -> None:
+        def unit(tx: Connection) -> None:
+            jobs.finish(tx, job)
+            self._settle.fail(tx, fax.id, [State.PREPARING], reason.kind.value, reason.sentence)
+
+        await self._db.write(unit)
+        log.info("not prepared", fax=str(fax.id), reason=reason.kind.value)
+
+
+def _keep(tx: Connection, values: dict[str, Any]) -> Row:
+    """Add the rendering and return it, or the one of a worker that was faster."""
+    mailbag.insert_rendering(tx, values)
+    row = mailbag.rendering_by_key(tx, values["key"])
+    assert row is not None
+    return row

@@ -1,0 +1,130 @@
+"""Settling: what the carrier says moves an attempt and its fax forward, never back, however often it is said."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from gateway import logs, metrics
+from gateway.attempt import OPEN, Attempt, AttemptState
+from gateway.carrier_event import CarrierEvent, Happened
+from gateway.dialects import telnyx
+from gateway.fax import FINAL, RANK, Fax, State
+from gateway.notify import Notify
+from gateway.outbox.policy import PREPARE, RESOLVE, TRANSMIT, Policy, lines
+from gateway.retry import Outcome, next_try
+from gateway.store import attempts, faxes, jobs
+from gateway.telling import Tale
+
+log = logs.logger(__name__)
+#: States of an outbound fax that is not at its end.
+LIVE = [state for state in State if state not in FINAL]
+_PROGRESS = {Happened.CALLING: State.CALLING, Happened.SENDING: State.SENDING}
+#: In ``held_reason`` of a fax that shall end: no further try follows the attempt under way.
+CANCEL_ASKED = "cancel asked for"
+
+
+class Settle:
+    """Works inside units only; the carrier's words come in as events."""
+
+    def __init__(self, notify: Notify, policy: Policy) -> None:
+        self._notify = notify
+        self._policy = policy
+
+    def event(self, tx: Connection, attempt: Attempt, event: CarrierEvent) -> None:
+        """Apply one statement of the carrier to an attempt of ours. The attempt is locked."""
+        self._known_to_the_carrier(tx, attempt, event.carrier_fax_id)
+        if event.happened is Happened.DELIVERED:
+            self._delivered(tx, attempt, event)
+        elif event.happened is Happened.FAILED:
+            self._failed(tx, attempt, event)
+        elif event.happened in _PROGRESS and attempt.state in OPEN:
+            target = _PROGRESS[event.happened]
+            earlier = [state for state in LIVE if RANK[state] < RANK[target]]
+            faxes.change(tx, attempt.fax_id, [*earlier, State.UNKNOWN], state=target, held_reason="")
+
+    def accepted(self, tx: Connection, attempt: Attempt, carrier_fax_id: str) -> bool:
+        """Note that the carrier has an attempt; False when that was known, or it has ended meanwhile."""
+        return self._known_to_the_carrier(tx, attempt, carrier_fax_id)
+
+    def _known_to_the_carrier(self, tx: Connection, attempt: Attempt, carrier_fax_id: str) -> bool:
+        waiting = [AttemptState.INTENT, AttemptState.UNKNOWN]
+        values = {"state": AttemptState.ACCEPTED, "carrier_fax_id": carrier_fax_id}
+        if not attempts.change(tx, attempt.id, waiting, **values):
+            return False
+        faxes.change(
+            tx, attempt.fax_id, LIVE, carrier_fax_id=carrier_fax_id, held_reason=self._kept_reason(tx, attempt)
+        )
+        faxes.change(tx, attempt.fax_id, [State.UNKNOWN], state=State.QUEUED)
+        jobs.drop(tx, RESOLVE, attempt.id)
+        metrics.attempts.labels("accepted").inc()
+        log.info("accepted by the carrier", fax=str(attempt.fax_id), carrier_fax=carrier_fax_id)
+        return True
+
+    def _kept_reason(self, tx: Connection, attempt: Attempt) -> str:
+        fax = faxes.get(tx, attempt.fax_id)
+        return CANCEL_ASKED if fax is not None and fax.held_reason == CANCEL_ASKED else ""
+
+    def _delivered(self, tx: Connection, attempt: Attempt, event: CarrierEvent) -> None:
+        # An attempt that was given up as lost may have been on its way after all: the fax has arrived then.
+        open_or_lost = [*OPEN, AttemptState.VOID]
+        facts = {"pages_sent": event.pages, "duration": event.duration}
+        if not attempts.change(tx, attempt.id, open_or_lost, state=AttemptState.DELIVERED, **facts):
+            return
+        if faxes.change(tx, attempt.fax_id, LIVE, state=State.DELIVERED, held_reason="", next_try_at=None, **facts):
+            self._end(tx, attempt.fax_id, Tale.RECEIPT)
+            metrics.pages.labels("outbound").inc(event.pages or 0)
+
+    def _failed(self, tx: Connection, attempt: Attempt, event: CarrierEvent) -> None:
+        reason = event.failure_reason or "unknown"
+        ended = {"failure_reason": reason, "pages_sent": event.pages, "duration": event.duration}
+        if not attempts.change(tx, attempt.id, OPEN, state=AttemptState.FAILED, **ended):
+            return
+        metrics.attempts.labels("failed").inc()
+        fax = faxes.get(tx, attempt.fax_id, lock=True)
+        if fax is None or fax.state in FINAL:
+            return
+        faxes.change(tx, fax.id, LIVE, pages_sent=event.pages, failure_reason=reason)
+        jobs.release(tx, fax.id)
+        if fax.held_reason == CANCEL_ASKED:
+            self.canceled(tx, fax.id, LIVE)
+            return
+        self.again_or_fail(tx, fax, telnyx.outcome(reason), reason, telnyx.sentence(reason))
+
+    def again_or_fail(self, tx: Connection, fax: Fax, outcome: Outcome, reason: str, text: str) -> None:
+        """Plan the next try of a fax whose attempt has failed, or end it."""
+        wait = next_try(outcome, fax.tries, fax.tries_allowed, self._policy.retry_delay)
+        if wait is None:
+            self.fail(tx, fax.id, LIVE, reason, text)
+            return
+        due = datetime.now(UTC) + wait
+        if faxes.change(tx, fax.id, LIVE, state=State.QUEUED, next_try_at=due):
+            jobs.enqueue(tx, TRANSMIT, fax.id, due=due, keys=lines(tx, fax))
+            log.info("to be tried again", fax=str(fax.id), reason=reason, due=due.isoformat(), tries=fax.tries)
+
+    def fail(self, tx: Connection, fax_id: UUID, when: Iterable[State], reason: str, text: str) -> bool:
+        """End a fax as failed, and tell its sender what and why."""
+        ended = {"state": State.FAILED, "failure_reason": reason, "failure_text": text, "next_try_at": None}
+        if not faxes.change(tx, fax_id, when, held_reason="", **ended):
+            return False
+        self._end(tx, fax_id, Tale.FAILURE)
+        return True
+
+    def canceled(self, tx: Connection, fax_id: UUID, when: Iterable[State]) -> bool:
+        """End a fax as canceled."""
+        ended = {"state": State.CANCELED, "failure_reason": "canceled", "next_try_at": None, "held_reason": ""}
+        if not faxes.change(tx, fax_id, when, failure_text="The fax was canceled.", **ended):
+            return False
+        self._end(tx, fax_id, Tale.FAILURE)
+        return True
+
+    def _end(self, tx: Connection, fax_id: UUID, tale: Tale) -> None:
+        jobs.release(tx, fax_id)
+        for kind in (PREPARE, TRANSMIT):
+            jobs.drop(tx, kind, fax_id)
+        fax = faxes.get(tx, fax_id)
+        assert fax is not None
+        self._notify.about(tx, fax, tale, fax.notify)
+        metrics.faxes_finished.labels("outbound", fax.state.value).inc()
+        log.info("finished", fax=str(fax_id), state=fax.state.value, reason=fax.failure_reason, tries=fax.tries)

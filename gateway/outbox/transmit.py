@@ -1,0 +1,187 @@
+"""Handing a fax to the carrier: the one step that must happen never twice.
+
+The carrier has no idempotency key. So the attempt, with its unique client_state and its revocable handle to the
+document, is committed before the one request; and what the request's outcome leaves open is settled by evidence alone
+(``resolve``), never by a second request.
+"""
+
+import base64
+import secrets
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from gateway import crashpoint, logs, metrics
+from gateway.attempt import OPEN, Attempt, AttemptState, Handle
+from gateway.carriers.carrier import Accepted, Carrier, CarrierError, HandingOver, Order, Rejected, Throttled
+from gateway.document import MediaType
+from gateway.fax import Fax, State
+from gateway.ids import new_id, new_token
+from gateway.outbox.policy import CANCEL, RESOLVE, TRANSMIT, Policy, lines
+from gateway.outbox.settle import LIVE, Settle
+from gateway.retry import spread
+from gateway.store import attempts, events, faxes, jobs, provision
+from gateway.store.database import Database
+from gateway.store.folder import Folder
+from gateway.store.jobs import Job
+from gateway.store.schema import applications
+
+__all__ = ["CANCEL", "TRANSMIT", "Transmit"]
+log = logs.logger(__name__)
+#: How long to wait when the carrier cannot be reached, by how often that has happened; the last one repeats.
+UNREACHABLE_STEPS = [timedelta(seconds=s) for s in (10, 30, 60, 120, 300, 600)]
+
+
+class Transmit:
+    """The jobs ``transmit`` and ``cancel``; their subject is the fax."""
+
+    def __init__(self, db: Database, blobs: Folder, carrier: Carrier, settle: Settle, policy: Policy) -> None:
+        self._db = db
+        self._blobs = blobs
+        self._carrier = carrier
+        self._settle = settle
+        self._policy = policy
+
+    async def run(self, job: Job) -> None:
+        """Make one attempt: commit it, ask the carrier once, commit the answer."""
+        started = datetime.now(UTC)
+        found = await self._db.write(lambda tx: self._intend(tx, job))
+        if found is None:
+            return
+        fax, attempt, order = found
+        crashpoint.reach("transmit.intended")
+        answer = await self._ask(started, attempt, order)
+        crashpoint.reach("transmit.answered")
+        await self._db.write(lambda tx: self._commit(tx, job, fax, attempt, answer))
+        crashpoint.reach("transmit.committed")
+
+    async def cancel(self, job: Job) -> None:
+        """Ask the carrier to stop a fax; what it says of it comes as an event."""
+        fax = await faxes.fetch(self._db, UUID(job.subject))
+        if fax is not None and fax.carrier_fax_id and fax.state in LIVE:
+            stopped = await self._carrier.cancel(fax.carrier_fax_id)
+            log.info("cancel asked for", fax=str(fax.id), in_time=stopped)
+        await self._db.write(lambda tx: jobs.finish(tx, job))
+
+    # -- before the request --------------------------------------------------------------------------------------------
+
+    def _intend(self, tx: Connection, job: Job) -> tuple[Fax, Attempt, Order] | None:
+        """Commit to an attempt, or find that there is nothing to send any more."""
+        fax = faxes.get(tx, UUID(job.subject), lock=True)
+        if fax is None or fax.state is not State.QUEUED:
+            jobs.finish(tx, job)
+            return None
+        last = attempts.last_of(tx, fax.id)
+        if last is not None and last.state in OPEN:
+            self._left_open(tx, job, last)
+            return None
+        attempt = self._new_attempt(fax, 1 if last is None else last.ordinal + 1)
+        attempts.insert(tx, attempt)
+        faxes.change(tx, fax.id, [State.QUEUED], tries=fax.tries + 1, next_try_at=None)
+        return fax, attempt, self._order(tx, fax, attempt)
+
+    def _left_open(self, tx: Connection, job: Job, last: Attempt) -> None:
+        """An earlier run of this job ended between its commit and the answer: nobody knows what the carrier has."""
+        jobs.finish(tx, job)
+        if last.state is AttemptState.INTENT:
+            self._unknown(tx, last, "the gateway was interrupted while it handed the fax over")
+
+    def _new_attempt(self, fax: Fax, ordinal: int) -> Attempt:
+        identity = new_id()
+        kind = self._policy.handle_kind
+        return Attempt(
+            id=identity,
+            fax_id=fax.id,
+            ordinal=ordinal,
+            state=AttemptState.INTENT,
+            # Telnyx demands Base64; the attempt's own id makes it unique.
+            client_state=base64.b64encode(f"faxgate:{identity.hex}".encode()).decode(),
+            handle_kind=kind,
+            handle=new_token() if kind is Handle.TOKEN else f"faxgate-{secrets.token_hex(16)}.pdf",
+            document_blob=fax.pages_blob,
+            intent_at=datetime.now(UTC),
+        )
+
+    def _order(self, tx: Connection, fax: Fax, attempt: Attempt) -> Order:
+        row = provision.find(tx, applications, fax.application_id) if fax.application_id else None
+        upstream = row["upstream_connection_id"] if row else ""
+        by_url = attempt.handle_kind is Handle.TOKEN
+        return Order(
+            connection_id=upstream or self._policy.connection_id,
+            to_number=fax.to_number,
+            from_number=fax.from_number,
+            client_state=attempt.client_state,
+            handle_kind=attempt.handle_kind,
+            handle=self._policy.document_url(attempt.handle) if by_url else attempt.handle,
+            from_name=fax.from_name,
+            quality=fax.quality,
+        )
+
+    async def _ask(self, started: datetime, attempt: Attempt, order: Order) -> HandingOver:
+        if order.handle_kind is Handle.MEDIA:
+            try:
+                content = await self._blobs.read(attempt.document_blob)
+                await self._carrier.upload(order.handle, content, MediaType.PDF.value)
+            except CarrierError as error:
+                return Rejected("carrier_unreachable", str(error), passing=True)
+            crashpoint.reach("transmit.uploaded")
+        if datetime.now(UTC) - started > self._policy.lease / 2:
+            return Rejected(
+                "lease_short", "the worker was too slow to be sure that it still owns the fax", passing=True
+            )
+        return await self._carrier.hand_over(order)
+
+    # -- after the answer ----------------------------------------------------------------------------------------------
+
+    def _commit(self, tx: Connection, job: Job, fax: Fax, attempt: Attempt, answer: HandingOver) -> None:
+        jobs.finish(tx, job)
+        if isinstance(answer, Accepted):
+            if self._settle.accepted(tx, attempt, answer.carrier_fax_id):
+                self._replay(tx, answer.carrier_fax_id)
+        elif isinstance(answer, Throttled):
+            self._later(tx, fax, attempt, "throttled", answer.wait)
+        elif isinstance(answer, Rejected):
+            self._rejected(tx, fax, attempt, answer)
+        else:
+            self._unknown(tx, attempt, answer.detail)
+
+    def _replay(self, tx: Connection, carrier_fax_id: str) -> None:
+        """Events about this fax may have come before we knew its id: they are dispatched once more."""
+        for event_id in events.unmatched(tx, carrier_fax_id):
+            jobs.enqueue(tx, "event", event_id)
+
+    def _rejected(self, tx: Connection, fax: Fax, attempt: Attempt, answer: Rejected) -> None:
+        if answer.passing:
+            past = max(0, attempt.ordinal - fax.tries - 1)
+            self._later(
+                tx, fax, attempt, answer.failure_reason, UNREACHABLE_STEPS[min(past, len(UNREACHABLE_STEPS) - 1)]
+            )
+            return
+        if not attempts.change(
+            tx, attempt.id, [AttemptState.INTENT], state=AttemptState.REJECTED, failure_reason=answer.failure_reason
+        ):
+            return
+        metrics.attempts.labels("rejected").inc()
+        self._settle.fail(tx, fax.id, LIVE, answer.failure_reason, f"The carrier refused the fax: {answer.detail}")
+
+    def _later(self, tx: Connection, fax: Fax, attempt: Attempt, reason: str, wait: timedelta) -> None:
+        """The carrier certainly does not have it, and not because of this fax: try later, and count no try."""
+        values = {"state": AttemptState.REJECTED, "failure_reason": reason}
+        if not attempts.change(tx, attempt.id, [AttemptState.INTENT], **values):
+            return
+        metrics.attempts.labels(reason).inc()
+        due = datetime.now(UTC) + spread(wait)
+        jobs.release(tx, fax.id)
+        if faxes.change(tx, fax.id, [State.QUEUED], tries=fax.tries, next_try_at=due):
+            jobs.enqueue(tx, TRANSMIT, fax.id, due=due, keys=lines(tx, fax))
+        log.warning("not handed over", fax=str(fax.id), reason=reason, due=due.isoformat())
+
+    def _unknown(self, tx: Connection, attempt: Attempt, detail: str) -> None:
+        now = datetime.now(UTC)
+        values = {"state": AttemptState.UNKNOWN, "unknown_at": now, "failure_reason": detail}
+        if not attempts.change(tx, attempt.id, [AttemptState.INTENT], **values):
+            return
+        metrics.attempts.labels("unknown").inc()
+        jobs.enqueue(tx, RESOLVE, attempt.id, due=now + self._policy.settle_delay, priority=jobs.URGENT)
+        log.warning("outcome unknown", fax=str(attempt.fax_id), attempt=str(attempt.id), why=detail)

@@ -1,0 +1,147 @@
+"""Checks of single fields: each takes the field's name and a value and returns the value as it is stored.
+
+What is wrong raises Refusal(INVALID) that names the field.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+
+from gateway.errors import Kind, Refusal, refuse
+from gateway.settings import checked_email
+
+Check = Callable[[str, Any], Any]
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
+_FILE_TYPES = {"pdf", "tiff"}
+
+
+def invalid(field: str, sentence: str) -> Refusal:
+    """Return the exception for a *field* that is wrong; *sentence* goes on from its name."""
+    return refuse(Kind.INVALID, f"{field} {sentence}", field)
+
+
+def checked(values: dict[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
+    """Return *values*, each passed through the check of its field. A field without one is refused."""
+    for field in values:
+        if field not in checks:
+            raise invalid(field, f"is not a field that can be set; known are {', '.join(sorted(checks))}")
+    return {field: checks[field](field, value) for field, value in values.items()}
+
+
+def text(field: str, value: Any) -> str:
+    """A printable text of 1 to 128 characters."""
+    if not isinstance(value, str) or not value.strip() or len(value) > 128 or not value.isprintable():
+        raise invalid(field, "must be a text of 1 to 128 characters")
+    return value.strip()
+
+
+def label(field: str, value: Any) -> str:
+    """A text, or "" for none."""
+    return "" if value in {None, ""} else text(field, value)
+
+
+def host(field: str, value: Any) -> str:
+    """A host name of two labels or more, in lower case."""
+    host = str(value or "").strip().lower().rstrip(".")
+    if not _HOST.fullmatch(host):
+        raise invalid(field, "must be a host name like fax.example.com")
+    return host
+
+
+def optional_host(field: str, value: Any) -> str | None:
+    """A host name, or None."""
+    return None if value in {None, ""} else host(field, value)
+
+
+def country(field: str, value: Any) -> str:
+    """An ISO 3166 country that libphonenumber knows."""
+    country = str(value).upper()
+    if country not in phonenumbers.SUPPORTED_REGIONS:
+        raise invalid(field, "must be the two letters of a country, like US (ISO 3166)")
+    return country
+
+
+def timezone(field: str, value: Any) -> str:
+    """An IANA time zone."""
+    try:
+        ZoneInfo(str(value))
+    except (KeyError, ValueError, OSError):
+        raise invalid(field, "must be a time zone like Europe/Dublin") from None
+    return str(value)
+
+
+def optional_timezone(field: str, value: Any) -> str:
+    """A time zone; "" and Kazoo's "inherit" are none of its own."""
+    return "" if value in {None, "", "inherit"} else timezone(field, value)
+
+
+def url(field: str, value: Any) -> str:
+    """An absolute http(s) URL, or ""."""
+    text = str(value or "")
+    if text and (urlsplit(text).scheme not in {"http", "https"} or not urlsplit(text).hostname or len(text) > 2000):
+        raise invalid(field, "must be an absolute http or https URL")
+    return text
+
+
+def email(field: str, value: Any) -> str:
+    """A mail address (no DNS is asked), or ""."""
+    if value in {None, ""}:
+        return ""
+    try:
+        return checked_email(str(value))
+    except ValueError as error:
+        raise invalid(field, f"is not a mail address: {error}") from None
+
+
+def emails(field: str, value: Any) -> list[str]:
+    """A list of mail addresses; one alone may come as a string."""
+    return [email(field, item) for item in ([value] if isinstance(value, str) else value) if item]
+
+
+def permits(field: str, value: Any) -> list[str]:
+    """Entries of a permission list: addresses, ``*@domain`` or regular expressions."""
+    entries = [str(entry).strip() for entry in value]
+    for entry in entries:
+        try:
+            re.compile(entry.removeprefix("*@") if entry.startswith("*@") else entry)
+        except re.error as error:
+            raise invalid(
+                field, f"has {entry!r}, which is no address, no *@domain and no regular expression ({error})"
+            ) from None
+    return [entry for entry in entries if entry]
+
+
+def whole_number(least: int, most: int) -> Check:
+    """Return the check for an integer from *least* to *most*, or None."""
+
+    def check(field: str, value: Any) -> int | None:
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise invalid(field, f"must be a whole number from {least} to {most}")
+        return value
+
+    return check
+
+
+def flag(field: str, value: Any) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise invalid(field, "must be true or false")
+    return value
+
+
+def file_type(field: str, value: Any) -> str:
+    """pdf or tiff."""
+    if value not in _FILE_TYPES:
+        raise invalid(field, "must be pdf or tiff")
+    return str(value)
+
+
+def optional_file_type(field: str, value: Any) -> str:
+    """pdf, tiff, or "" for the application's."""
+    return "" if value in {None, ""} else file_type(field, value)

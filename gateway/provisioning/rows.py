@@ -1,0 +1,147 @@
+"""Rows of what is provisioned: which fields may be given, how a new row begins, what must hold between rows."""
+
+import secrets
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Table, or_, select
+
+from gateway.errors import Kind, refuse
+from gateway.provisioning import fields
+from gateway.store import provision
+from gateway.store.database import Row, lock_keys
+from gateway.store.schema import accounts, applications, faxboxes
+
+MAX_RETRIES = 20
+
+_APPLICATION: dict[str, fields.Check] = {
+    "name": fields.text,
+    "webhook_event_url": fields.url,
+    "webhook_event_failover_url": fields.url,
+    "webhook_timeout_secs": fields.whole_number(0, 30),
+    "active": fields.flag,
+    "is_default": fields.flag,
+    "fax_email_recipient": fields.email,
+    "file_type": fields.file_type,
+    "upstream_connection_id": fields.label,
+    "channel_limit": fields.whole_number(1, 1000),
+    "extra": lambda _field, value: dict(value),
+}
+
+_FAXBOX: dict[str, fields.Check] = {
+    "name": fields.text,
+    "application_id": lambda _field, value: None if value is None else int(value),
+    "custom_host": fields.optional_host,
+    "caller_id": fields.label,
+    "caller_name": fields.label,
+    "fax_header": fields.label,
+    "fax_identity": fields.label,
+    "timezone": fields.optional_timezone,
+    "retries": fields.whole_number(0, MAX_RETRIES),
+    "permit": fields.permits,
+    "inbound_emails": fields.emails,
+    "outbound_emails": fields.emails,
+    "file_type": fields.optional_file_type,
+    "extra": lambda _field, value: dict(value),
+}
+
+
+def application_fields(given: dict[str, Any], *, new: bool = False) -> dict[str, Any]:
+    """Check fields of an application; a new one needs its name. ``id`` may be chosen for a new one."""
+    identity = given.get("id") if new else None
+    values = fields.checked({name: value for name, value in given.items() if name != "id"}, _APPLICATION)
+    if new and "name" not in values:
+        raise fields.invalid("name", "is required")
+    if identity is not None:
+        values["id"] = fields.whole_number(1, 2**63 - 1)("id", identity)
+    return values
+
+
+def faxbox_fields(given: dict[str, Any], *, new: bool = False) -> dict[str, Any]:
+    """Check fields of a faxbox; a new one needs its name."""
+    values = fields.checked(given, _FAXBOX)
+    if new and "name" not in values:
+        raise fields.invalid("name", "is required")
+    return values
+
+
+def application(account_id: UUID, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the whole row of a new application."""
+    start = {
+        # Positive int64 like Telnyx's own, and beyond what anybody would guess.
+        "id": secrets.randbelow(8 * 10**18) + 10**18,
+        "account_id": account_id,
+        "webhook_event_url": "",
+        "active": True,
+        "is_default": False,
+        "file_type": "pdf",
+        "extra": {},
+    }
+    return {**start, **values}
+
+
+def faxbox(identity: UUID, account_id: UUID, host: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the whole row of a new faxbox."""
+    start = {
+        "id": identity,
+        "account_id": account_id,
+        "host": host,
+        "custom_host": None,
+        "caller_id": "",
+        "permit": [],
+        "inbound_emails": [],
+        "outbound_emails": [],
+        "extra": {},
+    }
+    return {**start, **values}
+
+
+def required(tx: Connection, table: Table, key: Any, what: str) -> Row:
+    """Return a row, or refuse with NOT_FOUND."""
+    row = provision.find(tx, table, key)
+    if row is None:
+        raise refuse(Kind.NOT_FOUND, f"there is no {what} {key}", str(key))
+    return row
+
+
+def altered(tx: Connection, table: Table, key: Any, values: dict[str, Any], what: str) -> Row:
+    """Change a row and return it."""
+    required(tx, table, key, what)
+    provision.alter(tx, table, key, values)
+    return required(tx, table, key, what)
+
+
+def removed(tx: Connection, table: Table, key: Any, what: str) -> None:
+    """Delete a row, or refuse with NOT_FOUND."""
+    if not provision.remove(tx, table, key):
+        raise refuse(Kind.NOT_FOUND, f"there is no {what} {key}", str(key))
+
+
+def unused(tx: Connection, column: Any, key: Any, sentence: str) -> None:
+    """Refuse with CONFLICT when a row refers to *key* in *column*."""
+    if provision.in_use(tx, column, key):
+        raise refuse(Kind.CONFLICT, sentence, str(key))
+
+
+def free_host(tx: Connection, field: str, host: str, own: UUID | None = None) -> None:
+    """Refuse when a mail host is a realm or a faxbox's host already: a mail must have one meaning."""
+    lock_keys(tx, ["hosts"])
+    realm = select(accounts.c.id).where(accounts.c.realm == host)
+    box = select(faxboxes.c.id).where(or_(faxboxes.c.host == host, faxboxes.c.custom_host == host))
+    for statement in (realm, box):
+        taken = tx.execute(statement).scalar()
+        if taken is not None and taken != own:
+            raise refuse(Kind.CONFLICT, f"{field} {host} is used already; every mail host has one owner", field)
+
+
+def own_application(tx: Connection, account_id: UUID, application_id: int | None) -> int:
+    """Return *application_id* if it is the account's, or the account's default."""
+    if application_id is None:
+        default = provision.default_application(tx, account_id)
+        if default is None:
+            raise fields.invalid("application_id", "is required: the account has no application")
+        return default
+    row = provision.find(tx, applications, application_id)
+    if row is None or row["account_id"] != account_id:
+        raise fields.invalid("application_id", f"{application_id} is no application of this account")
+    return application_id

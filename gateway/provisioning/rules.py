@@ -1,0 +1,225 @@
+"""The rules for accounts, tokens, applications, faxboxes and numbers: one place for the commands and the APIs.
+
+Every method is one unit. What is wrong raises Refusal: INVALID naming the field, CONFLICT, or NOT_FOUND.
+"""
+
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import IntegrityError
+
+from gateway.account import Account, Token
+from gateway.address import parse_number
+from gateway.application import Application, Number
+from gateway.errors import Kind, refuse
+from gateway.faxbox import Faxbox
+from gateway.ids import digest, new_id, new_token
+from gateway.provisioning import fields, rows
+from gateway.store import provision
+from gateway.store.database import Database
+from gateway.store.schema import accounts, applications, faxboxes, numbers, tokens
+
+T = TypeVar("T")
+
+
+class Provisioning:
+    """*mail_host* is the name under which faxboxes get hosts of their own; *country* that of accounts that say none."""
+
+    def __init__(self, db: Database, *, mail_host: str, country: str = "US") -> None:
+        self._db = db
+        self._mail_host = mail_host
+        self._country = country
+
+    # -- accounts ------------------------------------------------------------------------------------------------------
+
+    async def create_account(
+        self, name: str, realm: str, *, country: str = "", parent_id: UUID | None = None, timezone: str = "UTC"
+    ) -> tuple[Account, str]:
+        """Make an account with its default application; return it and its api_key, which is not kept."""
+        api_key = secrets.token_hex(32)
+        values: dict[str, Any] = {
+            "id": new_id(),
+            "parent_id": parent_id,
+            "name": fields.text("name", name),
+            "realm": fields.host("realm", realm),
+            "country": fields.country("country", country or self._country),
+            "timezone": fields.timezone("timezone", timezone),
+            "api_key_digest": digest(api_key),
+        }
+
+        def unit(tx: Connection) -> Account:
+            if parent_id is not None:
+                rows.required(tx, accounts, parent_id, "account")
+            rows.free_host(tx, "realm", values["realm"])
+            provision.insert(tx, accounts, values)
+            default = rows.application(values["id"], {"name": f"{name} (default)", "is_default": True})
+            provision.insert(tx, applications, default)
+            return provision.account_from(rows.required(tx, accounts, values["id"], "account"))
+
+        return await self._write(unit), api_key
+
+    async def update_account(self, account_id: UUID, **changes: Any) -> Account:
+        """Change name, realm, country or timezone."""
+        checks = {"name": fields.text, "realm": fields.host, "country": fields.country, "timezone": fields.timezone}
+        values = fields.checked(changes, checks)
+
+        def unit(tx: Connection) -> Account:
+            if "realm" in values:
+                rows.free_host(tx, "realm", values["realm"], account_id)
+            return provision.account_from(rows.altered(tx, accounts, account_id, values, "account"))
+
+        return await self._write(unit)
+
+    async def delete_account(self, account_id: UUID) -> None:
+        """Delete an account that owns nothing any more but its default application and tokens."""
+
+        def unit(tx: Connection) -> None:
+            rows.required(tx, accounts, account_id, "account")
+            for table, what in ((faxboxes, "faxboxes"), (numbers, "numbers")):
+                rows.unused(tx, table.c.account_id, account_id, f"the account still has {what}; delete them first")
+            rows.unused(tx, accounts.c.parent_id, account_id, "other accounts belong to this one; delete them first")
+            mine = select(applications.c.id).where(applications.c.account_id == account_id)
+            for application_id in list(tx.execute(mine).scalars()):
+                provision.remove(tx, applications, application_id)
+            provision.remove(tx, accounts, account_id)
+
+        await self._write(unit)
+
+    # -- tokens --------------------------------------------------------------------------------------------------------
+
+    async def create_token(
+        self, account_id: UUID, *, scopes: list[str] | None = None, lasts: timedelta | None = None
+    ) -> tuple[Token, str]:
+        """Make a token for the APIs; return it and its secret, which is not kept."""
+        secret = f"fxg_{new_token()}"
+        values = {
+            "id": new_id(),
+            "account_id": account_id,
+            "digest": digest(secret),
+            "scopes": scopes or [],
+            "expires_at": datetime.now(UTC) + lasts if lasts else None,
+        }
+
+        def unit(tx: Connection) -> Token:
+            rows.required(tx, accounts, account_id, "account")
+            provision.insert(tx, tokens, values)
+            return provision.token_from(rows.required(tx, tokens, values["id"], "token"))
+
+        return await self._write(unit), secret
+
+    async def delete_token(self, token_id: UUID) -> None:
+        """Make a token worthless at once."""
+        await self._write(lambda tx: rows.removed(tx, tokens, token_id, "token"))
+
+    # -- applications --------------------------------------------------------------------------------------------------
+
+    async def create_application(self, account_id: UUID, given: dict[str, Any]) -> Application:
+        """Make an application. *given* are fields of ``Application``; name and webhook_event_url must be there."""
+        if not given.get("webhook_event_url"):
+            raise fields.invalid("webhook_event_url", "is required; give the absolute URL that takes the events")
+        values = rows.application(account_id, rows.application_fields(given, new=True))
+
+        def unit(tx: Connection) -> Application:
+            rows.required(tx, accounts, account_id, "account")
+            provision.insert(tx, applications, values)
+            return provision.application_from(rows.required(tx, applications, values["id"], "application"))
+
+        return await self._write(unit)
+
+    async def update_application(self, application_id: int, changes: dict[str, Any]) -> Application:
+        """Change fields of an application."""
+        values = rows.application_fields(changes)
+        return await self._write(
+            lambda tx: provision.application_from(rows.altered(tx, applications, application_id, values, "application"))
+        )
+
+    async def delete_application(self, application_id: int) -> None:
+        """Delete an application that no number and no faxbox uses."""
+
+        def unit(tx: Connection) -> None:
+            rows.required(tx, applications, application_id, "application")
+            for table, what in ((numbers, "numbers are"), (faxboxes, "faxboxes are")):
+                column = table.c.application_id
+                rows.unused(tx, column, application_id, f"{what} still assigned to this application; move them first")
+            provision.remove(tx, applications, application_id)
+
+        await self._write(unit)
+
+    # -- faxboxes ------------------------------------------------------------------------------------------------------
+
+    async def create_faxbox(self, account_id: UUID, given: dict[str, Any]) -> Faxbox:
+        """Make a faxbox with a mail host of its own. *given* are fields of ``Faxbox``; name must be there, and
+        application_id defaults to the account's default application."""
+        identity = new_id()
+        values = rows.faxbox_fields(given, new=True)
+
+        def unit(tx: Connection) -> Faxbox:
+            account = rows.required(tx, accounts, account_id, "account")
+            full = rows.faxbox(identity, account_id, f"{secrets.token_hex(4)}.{self._mail_host}", values)
+            full["application_id"] = rows.own_application(tx, account_id, values.get("application_id"))
+            if full["caller_id"]:
+                full["caller_id"] = parse_number(full["caller_id"], account["country"])
+            if full["custom_host"]:
+                rows.free_host(tx, "custom_host", full["custom_host"])
+            provision.insert(tx, faxboxes, full)
+            return provision.faxbox_from(rows.required(tx, faxboxes, identity, "faxbox"))
+
+        return await self._write(unit)
+
+    async def update_faxbox(self, faxbox_id: UUID, changes: dict[str, Any]) -> Faxbox:
+        """Change fields of a faxbox."""
+        values = rows.faxbox_fields(changes)
+
+        def unit(tx: Connection) -> Faxbox:
+            box = rows.required(tx, faxboxes, faxbox_id, "faxbox")
+            account = rows.required(tx, accounts, box["account_id"], "account")
+            if "application_id" in values:
+                values["application_id"] = rows.own_application(tx, account["id"], values["application_id"])
+            if values.get("caller_id"):
+                values["caller_id"] = parse_number(values["caller_id"], account["country"])
+            if values.get("custom_host"):
+                rows.free_host(tx, "custom_host", values["custom_host"], faxbox_id)
+            return provision.faxbox_from(rows.altered(tx, faxboxes, faxbox_id, values, "faxbox"))
+
+        return await self._write(unit)
+
+    async def delete_faxbox(self, faxbox_id: UUID) -> None:
+        """Delete a faxbox; its faxes stay in the account, its numbers must have been given to another before."""
+
+        def unit(tx: Connection) -> None:
+            rows.unused(tx, numbers.c.faxbox_id, faxbox_id, "numbers still lead to this faxbox; move them first")
+            rows.removed(tx, faxboxes, faxbox_id, "faxbox")
+
+        await self._write(unit)
+
+    # -- numbers -------------------------------------------------------------------------------------------------------
+
+    async def assign_number(self, written: str, application_id: int, faxbox_id: UUID | None = None) -> Number:
+        """Give a number of ours to an application and, if named, a faxbox; anew if somebody has it."""
+
+        def unit(tx: Connection) -> Number:
+            application = rows.required(tx, applications, application_id, "application")
+            account_id = application["account_id"]
+            e164 = parse_number(written, rows.required(tx, accounts, account_id, "account")["country"])
+            if faxbox_id is not None and rows.required(tx, faxboxes, faxbox_id, "faxbox")["account_id"] != account_id:
+                raise fields.invalid("faxbox_id", "belongs to another account than the application")
+            owner = {"account_id": account_id, "application_id": application_id, "faxbox_id": faxbox_id}
+            if not provision.alter(tx, numbers, e164, owner):
+                provision.insert(tx, numbers, {"e164": e164, **owner})
+            return provision.number_from(rows.required(tx, numbers, e164, "number"))
+
+        return await self._write(unit)
+
+    async def delete_number(self, e164: str) -> None:
+        """Forget a number: faxes for it are unrouted from then on."""
+        await self._write(lambda tx: rows.removed(tx, numbers, e164, "number"))
+
+    async def _write(self, unit: Callable[[Connection], T]) -> T:
+        try:
+            return await self._db.write(unit)
+        except IntegrityError as error:
+            raise refuse(Kind.CONFLICT, "that name is taken, or something still refers to it") from error

@@ -1,0 +1,86 @@
+"""The poller: asks the carrier for what its webhooks did not tell, and, where none can reach us, for everything.
+
+What it finds becomes the same events as webhooks bring, under ids of its own that are the same each time.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from gateway import logs, metrics
+from gateway.carrier_event import CarrierEvent, CarrierFax, Happened
+from gateway.carriers.carrier import Carrier, CarrierError
+from gateway.events import Events
+from gateway.fax import Direction
+from gateway.store import attempts
+from gateway.store import events as said
+from gateway.store.database import Database
+
+log = logs.logger(__name__)
+INBOUND = "inbound"
+#: How far before the last look the list is read again: lists lag, clocks differ, faxes take their time.
+OVERLAP = timedelta(hours=1)
+#: How far back the very first look goes.
+FIRST = timedelta(hours=24)
+_BEGINNING = {Happened.QUEUED, Happened.MEDIA_PROCESSED}
+
+
+class Reconcile:
+    """``poll`` is called in a rhythm; it may also be run by hand."""
+
+    def __init__(self, db: Database, carrier: Carrier, events: Events) -> None:
+        self._db = db
+        self._carrier = carrier
+        self._events = events
+
+    async def poll(self) -> int:
+        """Look once at everything under way and at what has come in; return how many statements were new."""
+        news = 0
+        try:
+            news += await self._outbound()
+            news += await self._inbound()
+        except CarrierError as error:
+            log.warning("the carrier cannot be asked", why=str(error))
+        if news:
+            metrics.poll_recovered.inc(news)
+        return news
+
+    async def _outbound(self) -> int:
+        news = 0
+        for attempt in await attempts.open_ones(self._db):
+            listed = await self._carrier.fax(attempt.carrier_fax_id)
+            if listed is not None and listed.status not in _BEGINNING:
+                news += await self._tell(listed)
+        return news
+
+    async def _inbound(self) -> int:
+        started, news = datetime.now(UTC), 0
+        seen = await said.watermark(self._db, INBOUND)
+        since = (seen or started - FIRST) - OVERLAP
+        async for listed in self._carrier.faxes(Direction.INBOUND, since):
+            news += await self._tell(listed)
+        await self._db.write(lambda tx: said.set_watermark(tx, INBOUND, started))
+        return news
+
+    async def _tell(self, listed: CarrierFax) -> bool:
+        event = event_of(listed)
+        if await self._db.rows(said.by_id(event.id).limit(1)):
+            return False
+        if await self._db.rows(said.same_statement(listed.id, listed.status).limit(1)):
+            return False
+        return await self._events.record(event, "poll")
+
+
+def event_of(listed: CarrierFax) -> CarrierEvent:
+    """Return the statement that a listed fax makes. The list does not tell pages or duration."""
+    return CarrierEvent(
+        id=f"poll:{listed.id}:{listed.status.value}",
+        happened=listed.status,
+        direction=listed.direction,
+        carrier_fax_id=listed.id,
+        occurred_at=listed.updated_at,
+        connection_id=listed.connection_id,
+        client_state=listed.client_state,
+        from_number=listed.from_number,
+        to_number=listed.to_number,
+        media_url=listed.media_url,
+        failure_reason=listed.failure_reason,
+    )

@@ -1,0 +1,152 @@
+"""Takes ready jobs and hands each to its story.
+
+One commit makes due jobs ready and claims as many as there is room for.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from gateway import logs, metrics
+from gateway.errors import Refusal
+from gateway.retry import spread
+from gateway.store import jobs
+from gateway.store.database import Database
+from gateway.store.jobs import Job, LeaseLost
+
+log = logs.logger(__name__)
+Story = Callable[[Job], Awaitable[None]]
+TICK = 1.0
+SWEEP_EVERY = 10.0
+#: Between runs of a job that failed without saying when to come again; the last one repeats.
+STEPS = [timedelta(seconds=s) for s in (1, 5, 15, 60, 300, 900, 3600)]
+
+
+class Worker:
+    """Runs the jobs of one node. ``rooms`` says how many jobs of each kind may run here at once."""
+
+    def __init__(
+        self, db: Database, node: str, lease: timedelta, stories: Mapping[str, Story], rooms: Mapping[str, int]
+    ) -> None:
+        self._db = db
+        self._node = node
+        self._lease = lease
+        self._stories = stories
+        self._rooms = rooms
+        self._epoch = 0
+        self._running: dict[asyncio.Task[None], str] = {}
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self.lost = asyncio.Event()
+
+    async def start(self) -> None:
+        """Register the node: what its earlier process left running becomes ready at once."""
+        self._epoch = await self._db.write(lambda tx: jobs.register(tx, self._node))
+        self._db.on_ready = self._wake.set
+
+    async def run(self) -> None:
+        """Work until ``stop``."""
+        beats = asyncio.create_task(self._live())
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                try:
+                    wait = await self._claim()
+                except Exception:
+                    log.exception("jobs could not be claimed")
+                    wait = TICK
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), wait)
+        finally:
+            beats.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await beats
+
+    async def stop(self, grace: float) -> None:
+        """Claim nothing more, let what runs finish for *grace* seconds, and give the rest back."""
+        self._stopping = True
+        self._wake.set()
+        if self._running:
+            _, late = await asyncio.wait(set(self._running), timeout=grace)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+        await self._db.write(lambda tx: jobs.leave(tx, self._node, self._epoch))
+
+    async def _claim(self) -> float:
+        """Claim and start jobs; return after how many seconds to look again."""
+        busy = Counter(self._running.values())
+        room = {kind: free for kind, most in self._rooms.items() if (free := most - busy[kind]) > 0}
+
+        def unit(tx: Connection) -> tuple[list[Job], datetime | None]:
+            jobs.move_due(tx)
+            claimed = [
+                job for kind, free in room.items() for job in jobs.claim(tx, self._node, self._epoch, kind, free)
+            ]
+            return claimed, jobs.next_due(tx)
+
+        claimed, due = await self._db.write(unit)
+        for job in claimed:
+            task = asyncio.create_task(self._do(job))
+            self._running[task] = job.kind
+            task.add_done_callback(self._done)
+        until_due = TICK if due is None else (due - datetime.now(UTC)).total_seconds()
+        return min(TICK, max(0.005, until_due))
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._wake.set()
+
+    async def _do(self, job: Job) -> None:
+        with logs.bind(job=job.kind, subject=job.subject):
+            try:
+                await self._stories[job.kind](job)
+            except LeaseLost:
+                log.warning("another worker has taken this job over")
+            except Exception as error:
+                if isinstance(error, Refusal):
+                    log.warning("job not done", why=str(error), tries=job.tries + 1)
+                else:
+                    log.exception("job failed", tries=job.tries + 1)
+                await self._put_back(job, error)
+
+    async def _put_back(self, job: Job, error: Exception) -> None:
+        due = datetime.now(UTC) + spread(STEPS[min(job.tries, len(STEPS) - 1)])
+        why = f"{type(error).__name__}: {error}"
+        try:
+            await self._db.write(lambda tx: jobs.again(tx, job, due, why))
+        except Exception:
+            # The lease brings the job back when the database answers again.
+            log.exception("job could not be put back")
+
+    async def _live(self) -> None:
+        """Say that this node lives, and take over from those that do not."""
+        beat_every = min(self._lease.total_seconds() / 4, SWEEP_EVERY)
+        while True:
+            await asyncio.sleep(beat_every)
+            try:
+                if not await self._db.write(lambda tx: jobs.beat(tx, self._node, self._epoch)):
+                    log.error("this node's lease has passed to another process; stopping")
+                    self.lost.set()
+                    return
+                await self._db.write(self._sweep)
+                await self._measure()
+            except Exception:
+                log.exception("the node could not say that it lives")
+
+    def _sweep(self, tx: Connection) -> None:
+        jobs.take_over(tx, self._lease)
+        jobs.sweep(tx)
+
+    async def _measure(self) -> None:
+        oldest, now = 0.0, datetime.now(UTC)
+        metrics.jobs.clear()
+        for row in await self._db.rows(jobs.counts()):
+            metrics.jobs.labels(row["state"], row["kind"]).set(row["number"])
+            oldest = max(oldest, (now - row["oldest"]).total_seconds())
+        metrics.oldest_job_seconds.set(oldest)
