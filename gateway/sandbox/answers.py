@@ -1,0 +1,83 @@
+"""The answers of confined processes, checked before they are believed."""
+
+from dataclasses import asdict
+from typing import TypeVar
+
+from gateway.document import Automatic, Inspection, Part, Reading, RenderedDocument
+from gateway.sandbox.wire import Garbled, Header, reason_from
+
+T = TypeVar("T", str, int, bool)
+
+
+def reading_header(reading: Reading) -> Header:
+    """Return *reading* as the answer of a reader."""
+    return {"reading": asdict(reading)}
+
+
+def reading_from(value: object) -> Reading:
+    """Read a ``reading``; raises Garbled."""
+    known = _header(value)
+    parts = known.get("parts")
+    if not isinstance(parts, list):
+        raise Garbled("no parts")
+    refusal = known.get("refusal")
+    return Reading(
+        parts=tuple(_part(part) for part in parts),
+        message_id=_get(known, "message_id", str),
+        header_from=_get(known, "header_from", str),
+        subject=_get(known, "subject", str),
+        automatic=_automatic(known),
+        body_digest=_get(known, "body_digest", str),
+        refusal=None if refusal is None else reason_from(refusal),
+    )
+
+
+def _part(value: object) -> Part:
+    known = _header(value)
+    return Part(
+        index=_get(known, "index", int),
+        name=_get(known, "name", str),
+        media_type=_get(known, "media_type", str),
+        size=_get(known, "size", int),
+        used=_get(known, "used", bool),
+        pages=_get(known, "pages", int),
+        why=_get(known, "why", str),
+    )
+
+
+def inspection_from(value: object) -> Inspection:
+    """Read an ``inspection``; raises Garbled."""
+    known = _header(value)
+    return Inspection(_get(known, "media_type", str), _get(known, "pages", int), _get(known, "size", int))
+
+
+def rendered_from(value: object) -> RenderedDocument:
+    """Read a ``rendered``; raises Garbled."""
+    known = _header(value)
+    sizes = (_get(known, name, int) for name in ("pages", "tiff_bytes", "pdf_bytes", "preview_bytes"))
+    return RenderedDocument(*sizes)
+
+
+def converted_from(value: object) -> int:
+    """Read the pages of a ``converted``; raises Garbled."""
+    return _get({"pages": value}, "pages", int)
+
+
+def _automatic(known: Header) -> Automatic:
+    try:
+        return Automatic(_get(known, "automatic", str))
+    except ValueError:
+        raise Garbled("no such kind of automatic mail") from None
+
+
+def _header(value: object) -> Header:
+    if not isinstance(value, dict):
+        raise Garbled("no object")
+    return value
+
+
+def _get(known: Header, name: str, kind: type[T]) -> T:
+    value = known.get(name)
+    if type(value) is not kind or (isinstance(value, int) and value < 0):
+        raise Garbled(f"no {name}")
+    return value

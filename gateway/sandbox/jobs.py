@@ -1,0 +1,73 @@
+"""What a forked child does with a document: render or convert it, and say how far it is."""
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import BinaryIO
+
+from gateway.document import MediaType
+from gateway.documents.convert import convert
+from gateway.documents.raster import Raster
+from gateway.documents.render import Files, Input, render
+from gateway.errors import Kind, refuse
+from gateway.mail.parse import extract
+from gateway.sandbox.reader import THE_DOCUMENT, guarded, mapped, release, whole
+from gateway.sandbox.requests import Source
+from gateway.sandbox.wire import Channel, Header
+
+#: What a full disk says, and what it means here.
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def work(header: Header, channel: Channel, files: list[int]) -> None:
+    """Do the job of *header* with *files* and send its answer."""
+    perform = {"render": _render, "convert": _convert}[header["do"]]
+    channel.send(guarded(lambda: _with_disk_errors(lambda: perform(header, channel, files))))
+
+
+def _with_disk_errors(perform: Callable[[], Header]) -> Header:
+    try:
+        return perform()
+    except OSError as error:
+        if error.errno in _DISK_FULL:
+            raise refuse(Kind.STORAGE_FULL, "the gateway's disk is full; please try again later") from None
+        if error.errno == errno.EFBIG:  # RLIMIT_FSIZE
+            raise refuse(Kind.DOCUMENT_TOO_LARGE, "the pages have too much detail for one fax") from None
+        raise
+
+
+def _render(header: Header, channel: Channel, files: list[int]) -> Header:
+    source = Source.from_header(header["source"])
+    inputs = _from_mail(source, files[0]) if source.kind == "mail" else [Input(THE_DOCUMENT, whole(files[0]))]
+    outputs = Files(*(_emptied(descriptor) for descriptor in files[1:4]))
+    result = render(inputs, Raster.of(source.quality, source.paper), outputs, _progress(channel))
+    return {"rendered": asdict(result)}
+
+
+def _convert(header: Header, channel: Channel, files: list[int]) -> Header:
+    output = _emptied(files[1])
+    return {"converted": convert(whole(files[0]), THE_DOCUMENT, MediaType(header["to"]), output, _progress(channel))}
+
+
+def _from_mail(source: Source, descriptor: int) -> list[Input]:
+    if not source.parts:
+        raise refuse(Kind.NOTHING_TO_FAX, "no part of the mail is to be faxed")
+    message = mapped(descriptor, os.fstat(descriptor).st_size)
+    try:
+        return [Input(*extract(message, index)) for index in source.parts]
+    finally:
+        release(message)
+
+
+def _emptied(descriptor: int) -> BinaryIO:
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return os.fdopen(descriptor, "w+b", closefd=False)
+
+
+def _progress(channel: Channel) -> Callable[[int, int, str], None]:
+    def tell(page: int, of: int, document: str) -> None:
+        channel.send({"page": page, "of": of, "document": document})
+
+    return tell

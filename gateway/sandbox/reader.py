@@ -1,0 +1,103 @@
+"""A reader: a warm process that reads one mail after the other, ``python -m gateway.sandbox.reader FD LIMITS``.
+
+It ends when the daemon closes the channel. The daemon's clock bounds each request: a reader that hangs is killed.
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from mmap import ACCESS_READ, mmap
+
+from gateway.documents import open as documents
+from gateway.errors import Kind, Refusal, refuse
+from gateway.mail import parse
+from gateway.mail.headers import Buffer
+from gateway.sandbox import confine
+from gateway.sandbox.answers import reading_header
+from gateway.sandbox.requests import Limits
+from gateway.sandbox.wire import OUT_OF_MEMORY, Channel, Header, close_all, reason_header
+
+DOCUMENTS = parse.Documents(
+    sniff=documents.sniff,
+    count_pages=documents.pages_to_fax,
+    check_size=documents.check_size,
+    check_length=documents.check_length,
+)
+
+#: What a document is called where it came without a name.
+THE_DOCUMENT = "the document"
+
+
+def main(descriptor: int, limits: Limits) -> None:
+    """Serve requests on *descriptor* until the daemon closes it."""
+    confine.worker()
+    confine.reader(limits)
+    channel = Channel.of(descriptor)
+    channel.send({"ready": True})
+    while (request := channel.receive()) is not None:
+        header, files = request
+        confine.more_cpu(limits.read_seconds)
+        try:
+            answer = guarded(lambda: _answer(header, files[0]))  # noqa: B023  # it is called at once
+        finally:
+            close_all(files)
+        channel.send(answer)
+
+
+def guarded(work: Callable[[], Header]) -> Header:
+    """Return the answer of *work*, or the one that says why there is none."""
+    try:
+        return work()
+    except Refusal as refusal:
+        return reason_header(refusal.reason)
+    except MemoryError:
+        return {"failed": OUT_OF_MEMORY}
+    except Exception as error:  # whatever a stranger's file brings about ends here, as an answer
+        return {"failed": fault(error)}
+
+
+def fault(error: BaseException) -> str:
+    """Name an error and its place, without its text, which may quote a document."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return " < ".join([type(error).__name__, *(f"{os.path.basename(f.filename)}:{f.lineno}" for f in reversed(frames))])
+
+
+def _answer(header: Header, descriptor: int) -> Header:
+    if header["do"] == "read_mail":
+        with_message = mapped(descriptor, int(header["size"]))
+        try:
+            return reading_header(parse.read(with_message, DOCUMENTS))
+        finally:
+            release(with_message)
+    if header["do"] == "inspect":
+        return {"inspection": asdict(documents.inspect(whole(descriptor), THE_DOCUMENT))}
+    raise refuse(Kind.INTERNAL, "the request is unknown")
+
+
+def mapped(descriptor: int, size: int) -> Buffer:
+    """Return the first *size* bytes of a file without reading them."""
+    return mmap(descriptor, size, access=ACCESS_READ) if size else b""
+
+
+def release(buffer: Buffer) -> None:
+    """Give back what ``mapped`` returned."""
+    if isinstance(buffer, mmap):
+        buffer.close()
+
+
+def whole(descriptor: int) -> bytes:
+    """Return everything in a file, wherever its offset stands."""
+    size = os.fstat(descriptor).st_size
+    pieces = []
+    position = 0
+    while position < size and (piece := os.pread(descriptor, size - position, position)):
+        pieces.append(piece)
+        position += len(piece)
+    return b"".join(pieces)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Limits(**json.loads(sys.argv[2])))

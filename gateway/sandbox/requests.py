@@ -1,0 +1,51 @@
+"""What is asked of the sandbox, and within which limits."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from gateway.fax import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to render: the *parts* (``Part.index``) of a mail, joined in that order, or one document."""
+
+    kind: Literal["mail", "document"]
+    parts: tuple[int, ...] = ()
+    quality: Quality = Quality.HIGH
+    paper: Literal["letter", "a4", "legal"] = "letter"
+
+    def as_header(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        return asdict(self)
+
+    @classmethod
+    def from_header(cls, value: dict[str, Any]) -> "Source":
+        """Read what ``as_header`` wrote."""
+        return cls(value["kind"], tuple(value["parts"]), Quality(value["quality"]), value["paper"])
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Descriptors of regular files, open for reading and writing; whatever they hold is overwritten."""
+
+    tiff_fd: int
+    pdf_fd: int
+    preview_fd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one process at work; seconds are by the clock on the wall.
+
+    A document may take long when it has many pages, but no page may: a job that says nothing for ``page_seconds`` is
+    ended as well.
+    """
+
+    memory_bytes: int = 1 << 30
+    read_seconds: float = 20
+    page_seconds: float = 60
+    job_seconds: float = 300
+    output_bytes: int = 64 << 20
+    mails_per_reader: int = 1000
+    start_seconds: float = 30

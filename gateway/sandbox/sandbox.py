@@ -1,0 +1,150 @@
+"""The sandbox, as the daemon knows it: read a mail, inspect, render or convert a document.
+
+Nothing that a stranger sent is opened in the daemon. Descriptors are handed over by number and stay the caller's; their
+offsets do not matter and are not moved.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+
+from gateway import logs, metrics
+from gateway.document import Inspection, MediaType, Reading, RenderedDocument
+from gateway.errors import ConfigurationError, Kind, Reason, refuse
+from gateway.sandbox.answers import converted_from, inspection_from, reading_from, rendered_from
+from gateway.sandbox.link import Gone, reopened
+from gateway.sandbox.readers import Deadly, Readers
+from gateway.sandbox.renderers import Renderers
+from gateway.sandbox.requests import Limits, Outputs, Source
+from gateway.sandbox.wire import Garbled, Header, reason_from
+
+log = logs.logger(__name__)
+
+_UNREADABLE = Reason(
+    Kind.MESSAGE_UNREADABLE, "the mail cannot be read: something in it stops the program that looks for its documents"
+)
+
+
+class Sandbox:
+    """Readers and renderers. ``start`` before use, ``stop`` at the end; all methods are for one event loop."""
+
+    def __init__(self, readers: int = 2, renderers: int = 2, limits: Limits | None = None) -> None:
+        """*readers* processes read mails, at most *renderers* documents are worked on at once."""
+        limits = limits or Limits()
+        self._readers = Readers(readers, limits)
+        self._renderers = Renderers(renderers, limits)
+
+    async def start(self) -> None:
+        """Start the processes; raises ConfigurationError when they do not start."""
+        try:
+            await self._readers.start()
+            await self._renderers.start()
+        except (Gone, OSError) as error:
+            await self.stop()
+            raise ConfigurationError(
+                f"the processes that open documents do not start ({error}); see the lines above, and check memory"
+            ) from error
+
+    async def stop(self) -> None:
+        """End all processes. What is under way raises Refusal(SHUTTING_DOWN). May be called twice."""
+        await self._readers.stop()
+        await self._renderers.stop()
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the readers and of the zygote, while they run."""
+        return [*self._readers.pids, *self._renderers.pids]
+
+    async def read_mail(self, message_fd: int, size: int) -> Reading:
+        """Read the mail in the first *size* bytes of *message_fd*.
+
+        Whatever is wrong with the mail is in ``Reading.refusal``; Refusal is raised for passing troubles of ours only.
+        """
+        try:
+            with _for_reading(message_fd) as file:
+                answer = await self._readers.ask({"do": "read_mail", "size": size}, file)
+            _check(answer)
+            return reading_from(answer.get("reading"))
+        except (Deadly, Garbled):
+            return Reading((), refusal=_UNREADABLE)
+
+    async def inspect(self, document_fd: int) -> Inspection:
+        """Say what a document is, by its first bytes, and how many pages it has.
+
+        Raises Refusal: DOCUMENT_BROKEN when it is neither PDF nor TIFF or cannot be opened, DOCUMENT_ENCRYPTED,
+        DOCUMENT_TOO_LARGE.
+        """
+        try:
+            with _for_reading(document_fd) as file:
+                answer = await self._readers.ask({"do": "inspect"}, file)
+            _check(answer)
+            return inspection_from(answer.get("inspection"))
+        except (Deadly, Garbled):
+            raise _broken() from None
+
+    async def render(
+        self, source_fd: int, source: Source, outputs: Outputs, on_progress: Callable[[int, int], None] | None = None
+    ) -> RenderedDocument:
+        """Render what *source* names in *source_fd* to fax pages; *on_progress* gets pages done and pages in all.
+
+        Raises Refusal with a reason that names the part which cannot be faxed; what the outputs hold then is void.
+        """
+        began = time.monotonic()
+        header = {"do": "render", "source": source.as_header()}
+        with contextlib.ExitStack() as files:
+            descriptors = [files.enter_context(_for_reading(source_fd))]
+            for output in (outputs.tiff_fd, outputs.pdf_fd, outputs.preview_fd):
+                descriptors.append(files.enter_context(_for_writing(output)))
+            answer = await self._renderers.run(header, descriptors, on_progress)
+        metrics.render_seconds.observe(time.monotonic() - began)
+        try:
+            _check(answer)
+            return rendered_from(answer.get("rendered"))
+        except Garbled:
+            raise _broken() from None
+
+    async def convert(self, document_fd: int, to: MediaType, output_fd: int) -> int:
+        """Write a received fax as type *to* into *output_fd* and return its pages; the same type is copied.
+
+        Raises Refusal as ``inspect``, and PAGES_DISAGREE when a page would get lost.
+        """
+        with _for_reading(document_fd) as source, _for_writing(output_fd) as output:
+            answer = await self._renderers.run({"do": "convert", "to": to.value}, [source, output], None)
+        try:
+            _check(answer)
+            return converted_from(answer.get("converted"))
+        except Garbled:
+            raise _broken() from None
+
+
+@contextlib.contextmanager
+def _for_reading(descriptor: int) -> Iterator[int]:
+    file = reopened(descriptor, os.O_RDONLY)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+@contextlib.contextmanager
+def _for_writing(descriptor: int) -> Iterator[int]:
+    file = reopened(descriptor, os.O_RDWR)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _check(answer: Header) -> None:
+    """Raise what an answer refuses."""
+    if "refusal" in answer:
+        reason = reason_from(answer["refusal"])
+        raise refuse(reason.kind, reason.sentence, reason.subject)
+    if "failed" in answer:
+        log.error("a document or mail brought our own program to a halt", place=str(answer["failed"])[:300])
+        raise Garbled("failed")
+
+
+def _broken() -> Exception:
+    return refuse(Kind.DOCUMENT_BROKEN, "the document cannot be opened; make it again and send that", "the document")
