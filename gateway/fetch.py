@@ -42,6 +42,10 @@ class FetchError(Exception):
         self.status = status
 
 
+class TooLarge(FetchError):
+    """There is more than may be fetched."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What came: the media type without parameters, in lower case ("" when not told), and the size in bytes."""
@@ -192,7 +196,7 @@ async def _receive(response: aiohttp.ClientResponse, write: Callable[[bytes], ob
     async for chunk in response.content.iter_chunked(_CHUNK):
         size += len(chunk)
         if size > most:
-            raise FetchError(_too_large(most), response.status)
+            raise _too_large(most, response)
         write(chunk)
     if response.content_length not in (None, size):
         raise FetchError("the document ended too early", response.status)
@@ -208,12 +212,12 @@ def _check(response: aiohttp.ClientResponse, most: int) -> None:
     if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
         raise FetchError("the server sent a compressed answer, which was not asked for", response.status)
     if (response.content_length or 0) > most:
-        raise FetchError(_too_large(most), response.status)
+        raise _too_large(most, response)
 
 
 def _media_type(response: aiohttp.ClientResponse) -> str:
     return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
-def _too_large(most: int) -> str:
-    return f"the document is larger than {most:,} bytes"
+def _too_large(most: int, response: aiohttp.ClientResponse) -> TooLarge:
+    return TooLarge(f"the document is larger than {most:,} bytes", response.status)

@@ -18,9 +18,8 @@ from gateway.carriers.emulator.media import MediaStorage
 from gateway.carriers.emulator.numbers import behaviour
 from gateway.carriers.emulator.settings import EmulatorSettings, Faults
 from gateway.carriers.emulator.webhooks import Webhooks
-from gateway.document import MAX_BYTES
 from gateway.fax import Direction
-from gateway.fetch import Fetcher, FetchError
+from gateway.fetch import Fetcher, FetchError, TooLarge
 
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 
@@ -133,10 +132,11 @@ class Exchange:
     async def _fetch(self, url: str) -> bytes:
         content = bytearray()
         try:
-            await self.fetcher.fetch(url, content.extend, MAX_BYTES + 1)
+            await self.fetcher.fetch(url, content.extend)
+        except TooLarge as error:
+            raise CallFailed("file_size_limit_exceeded") from error
         except FetchError as error:
-            too_large = len(content) > MAX_BYTES
-            raise CallFailed("file_size_limit_exceeded" if too_large else "file_download_failed") from error
+            raise CallFailed("file_download_failed") from error
         return bytes(content)
 
     async def _dial(self, fax: EmulatedFax) -> None:
