@@ -216,6 +216,12 @@ class CarrierSection(Section):
     """Who carries the faxes over the telephone network."""
 
     kind: Literal["telnyx"] = Field("telnyx", description="Which carrier.")
+    settle_delay: Duration = Field(
+        timedelta(seconds=5), description="Before the first look at a fax of which it is not clear if the carrier has it."
+    )
+    unknown_patience: Duration = Field(
+        timedelta(minutes=15), description="How long the carrier's list may leave that open before a person decides."
+    )
     telnyx: Telnyx = Field(default_factory=Telnyx, description="The account at Telnyx.")
 
 

@@ -21,7 +21,13 @@ IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MASK = "********"
 LOOPBACK: tuple[IpNetwork, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_UNITS = {
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+    "ms": timedelta(milliseconds=1),
+}
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
@@ -45,23 +51,24 @@ def checked_email(text: str) -> str:
 
 
 def parse_duration(value: object) -> timedelta:
-    """Read ``30s``, ``5m``, ``12h`` or ``90d`` (or several: ``1h30m``). Raises ValueError."""
+    """Read ``30s``, ``5m``, ``12h``, ``90d`` or ``500ms`` (or several: ``1h30m``). Raises ValueError."""
     if isinstance(value, timedelta):
         return value
-    pieces = re.findall(r"([0-9]+)([smhd])", value) if isinstance(value, str) else []
+    pieces = re.findall(r"([0-9]+)(ms|[smhd])", value) if isinstance(value, str) else []
     if not pieces or "".join(number + unit for number, unit in pieces) != value:
         raise ValueError('is not a duration: write "30s", "5m", "12h" or "2d"')
     try:
-        return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in pieces))
+        return sum((int(number) * _UNITS[unit] for number, unit in pieces), timedelta())
     except OverflowError:
         raise ValueError("is too long a duration") from None
 
 
 def duration_text(value: timedelta) -> str:
     """Return *value* as ``parse_duration`` reads it, in its largest whole unit."""
-    seconds = int(value.total_seconds())
-    unit = next((unit for unit in "dhm" if seconds and seconds % _UNITS[unit] == 0), "s")
-    return f"{seconds // _UNITS[unit]}{unit}"
+    if not value:
+        return "0s"
+    unit = next((unit for unit, length in _UNITS.items() if not value % length), "ms")
+    return f"{value // _UNITS[unit]}{unit}"
 
 
 def split_address(text: str) -> tuple[str, int]:

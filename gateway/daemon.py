@@ -1,0 +1,314 @@
+"""The daemon: every part in the order of need, and the same list backwards when it stops.
+
+Stopping: the doors accept no more and let messages and requests finish; the worker claims nothing more and lets its
+jobs end; then the sandbox, the carrier's connections, and last the database, which writes what it was given.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from sqlalchemy import Connection, select
+
+from gateway import logs, parts, systemd
+from gateway.carriers.telnyx import Telnyx
+from gateway.errors import ConfigurationError
+from gateway.events import EVENT, Events
+from gateway.ids import new_token
+from gateway.inbox import FORWARD, RETRIEVE, Inbox
+from gateway.intake import Intake
+from gateway.notify import DELIVER, Notify
+from gateway.outbox import CANCEL, PREPARE, RESOLVE, TRANSMIT, Prepare, Resolve, Settle, Transmit
+from gateway.reconcile import Reconcile
+from gateway.sandbox import Sandbox
+from gateway.settings import Settings
+from gateway.smtp.server import SmtpServer
+from gateway.store import migrate
+from gateway.store.database import Database, open_database
+from gateway.store.folder import Folder
+from gateway.web.app import WebParts, make_app, metrics_app
+from gateway.web.server import HttpServer
+from gateway.worker import Story, Worker
+
+log = logs.logger(__name__)
+ROLES = frozenset({"smtp", "http", "worker"})
+GRACE = 25.0
+ROUTING_EVERY = 1.0
+
+
+class Daemon:
+    """One process of the gateway. ``start``, then ``wait``, then ``stop``."""
+
+    def __init__(self, settings: Settings, roles: frozenset[str] = ROLES) -> None:
+        self.settings = settings
+        self.roles = roles
+        self.stopping = asyncio.Event()
+        self.failed = False
+        self.db: Database
+        self.blobs: Folder
+        self.smtp: SmtpServer | None = None
+        self.http: HttpServer | None = None
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Enter every part. Raises ConfigurationError, with everything closed again, for what the operator mends."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def wait(self) -> bool:
+        """Wait for the wish to stop; False when it came of a fault."""
+        await self.stopping.wait()
+        return not self.failed
+
+    async def stop(self) -> None:
+        """Leave every part, in reverse."""
+        systemd.notify("STOPPING=1", "STATUS=finishing what is under way")
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        settings, enter = self.settings, self._stack.enter_async_context
+        given = systemd.listen_sockets()
+        self._lock()
+        self.db = await enter(_database(settings))
+        self.blobs = await asyncio.to_thread(self._folder)
+        sandbox = Sandbox(settings.sandbox.readers, settings.sandbox.renderers)
+        if self.roles & {"smtp", "worker"}:
+            await sandbox.start()
+            self._stack.push_async_callback(sandbox.stop)
+        carrier = parts.carrier(settings)
+        self._stack.push_async_callback(carrier.close)
+        fetcher = parts.fetcher(settings)
+        self._stack.push_async_callback(fetcher.close)
+
+        notify = Notify(self.db, self.blobs, parts.smarthost(settings), parts.sender(settings))
+        settle = Settle(notify, parts.policy(settings))
+        inbox = Inbox(self.db, self.blobs, carrier, fetcher, sandbox, notify)
+        events = Events(self.db, settle, inbox)
+        if "worker" in self.roles:
+            policy = parts.policy(settings)
+            prepare = Prepare(self.db, self.blobs, sandbox, parts.limits(settings), settle, policy)
+            transmit = Transmit(self.db, self.blobs, carrier, settle, policy)
+            resolve = Resolve(self.db, carrier, settle, notify, policy)
+            stories: dict[str, Story] = {
+                PREPARE: prepare.run,
+                TRANSMIT: transmit.run,
+                CANCEL: transmit.cancel,
+                RESOLVE: resolve.run,
+                EVENT: events.dispatch,
+                RETRIEVE: inbox.retrieve,
+                FORWARD: inbox.forward,
+                DELIVER: notify.deliver,
+            }
+            await enter(self._work(stories))
+            reconcile = Reconcile(self.db, carrier, events)
+            await enter(_rhythm(reconcile.poll, settings.poll_interval.total_seconds()))
+        if "http" in self.roles:
+            await self._open_http(events, carrier, given.get("http"))
+        if "smtp" in self.roles:
+            await self._open_smtp(sandbox, given.get("smtp"))
+        await enter(self._watchdog())
+
+    # -- the parts -----------------------------------------------------------------------------------------------------
+
+    def _lock(self) -> None:
+        """One serve per SQLite file: two would each believe that they alone write."""
+        path = self.settings.database.sqlite
+        if path is None:
+            return
+        if not path.parent.is_dir():
+            raise ConfigurationError(f"[database] url: the folder {path.parent} does not exist; make it")
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._stack.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigurationError(
+                f"[database] url: another faxgate serve uses {path}; stop it first, "
+                "or use PostgreSQL to run several processes"
+            ) from None
+
+    def _folder(self) -> Folder:
+        folder = Folder(self.settings.blobs.folder)
+        try:
+            folder.prepare()
+        except OSError as error:
+            raise ConfigurationError(f"[blobs] url: {folder.root} cannot be written: {error.strerror}") from None
+        if self.settings.database.sqlite is not None:
+            folder.sweep_incoming()
+        return folder
+
+    @asynccontextmanager
+    async def _work(self, stories: dict[str, Story]) -> AsyncIterator[None]:
+        settings = self.settings
+        name = settings.node.name if settings.database.sqlite is not None else f"{settings.node.name}:{new_token()[:8]}"
+        rooms = dict.fromkeys(stories, settings.worker.concurrency) | {PREPARE: settings.sandbox.renderers}
+        worker = Worker(self.db, name, settings.worker.lease, stories, rooms)
+        await worker.start()
+        working = asyncio.create_task(worker.run())
+        losing = asyncio.create_task(self._fail_when(worker.lost))
+        try:
+            yield
+        finally:
+            losing.cancel()
+            await worker.stop(GRACE)
+            await asyncio.gather(working, losing, return_exceptions=True)
+
+    async def _open_http(self, events: Events, carrier: Telnyx, sockets: list[socket.socket] | None) -> None:
+        settings = self.settings
+        web = WebParts(
+            db=self.db,
+            blobs=self.blobs,
+            events=events,
+            carrier=carrier,
+            public_keys=settings.carrier.telnyx.public_key,
+            ready=self.readiness,
+            max_upload_bytes=settings.http.max_upload_bytes,
+            public_url=settings.http.public_url,
+            metrics_here=not settings.http.metrics_address,
+            provisioning=parts.provisioning(self.db, settings),
+        )
+        self.http = HttpServer(make_app(web), settings.http.address, sockets)
+        await self.http.start()
+        self._stack.push_async_callback(self.http.stop, GRACE)
+        if settings.http.metrics_address:
+            second = HttpServer(metrics_app(), settings.http.metrics_address)
+            await second.start()
+            self._stack.push_async_callback(second.stop, 1.0)
+
+    async def _open_smtp(self, sandbox: Sandbox, sockets: list[socket.socket] | None) -> None:
+        settings = self.settings
+        intake = Intake(
+            self.db,
+            self.blobs,
+            sandbox,
+            parts.limits(settings),
+            tries=settings.fax.attempts,
+            max_recipients=settings.smtp.max_recipients,
+        )
+        await intake.refresh()
+        await self._stack.enter_async_context(_rhythm(intake.refresh, ROUTING_EVERY))
+        self.smtp = SmtpServer(
+            intake,
+            hostname=settings.smtp.hostname,
+            max_message_bytes=settings.smtp.max_message_bytes,
+            listeners=parts.listeners(settings),
+            limits=parts.smtp_limits(settings),
+            sockets=sockets,
+        )
+        await self.smtp.start()
+        self._stack.push_async_callback(self.smtp.stop, GRACE)
+
+    # -- how it is -----------------------------------------------------------------------------------------------------
+
+    async def readiness(self) -> dict[str, str]:
+        """Return what is wrong with each part that must work before anything can be promised, "" when it works."""
+        return {"database": await _fault(self._database_answers), "blobs": await _fault(self._blobs_take)}
+
+    async def _database_answers(self) -> None:
+        await asyncio.wait_for(self.db.write(_ping), 10)
+
+    async def _blobs_take(self) -> None:
+        key = await self.blobs.put_bytes(b"ready?")
+        await asyncio.to_thread(self.blobs.remove, key)
+
+    async def _fail_when(self, lost: asyncio.Event) -> None:
+        await lost.wait()
+        self.failed = True
+        self.stopping.set()
+
+    @asynccontextmanager
+    async def _watchdog(self) -> AsyncIterator[None]:
+        interval = systemd.watchdog_interval()
+        if interval is None:
+            yield
+            return
+        async with _rhythm(self._feed, interval / 2):
+            yield
+
+    async def _feed(self) -> None:
+        """A daemon whose database does not answer is not alive: systemd shall start it anew."""
+        await self._database_answers()
+        systemd.notify("WATCHDOG=1")
+
+
+def _ping(tx: Connection) -> None:
+    tx.execute(select(1))
+
+
+async def _fault(probe: Callable[[], Awaitable[None]]) -> str:
+    try:
+        await probe()
+    except Exception as error:
+        log.warning("not ready", why=repr(error))
+        return "does not answer"
+    return ""
+
+
+@asynccontextmanager
+async def _rhythm(work: Callable[[], Awaitable[object]], seconds: float) -> AsyncIterator[None]:
+    """Do *work* again and again, *seconds* apart; a failure is logged and the rhythm goes on."""
+
+    async def beat() -> None:
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("a regular task failed", task=getattr(work, "__qualname__", ""))
+            await asyncio.sleep(seconds)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    db = await open_database(settings.database.url)
+    try:
+        await migrate.require_current(db)
+        yield db
+    finally:
+        await db.close()
+
+
+# -- the process -------------------------------------------------------------------------------------------------------
+
+
+def serve(settings: Settings, roles: set[str] | frozenset[str] = ROLES) -> int:
+    """Run until SIGTERM or SIGINT; return the exit code. Raises ConfigurationError (exit 78) before it is ready."""
+    logs.configure(settings.logs.format, settings.logs.level)
+    if roles != ROLES and settings.database.sqlite is not None:
+        raise ConfigurationError("--only needs PostgreSQL: a SQLite database has one process; change [database] url")
+    return asyncio.run(_serve(settings, frozenset(roles)))
+
+
+async def _serve(settings: Settings, roles: frozenset[str]) -> int:
+    daemon = Daemon(settings, roles)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.stopping.set)
+    await daemon.start()
+    where = {
+        "smtp": [f"{host}:{port}" for host, port in daemon.smtp.addresses] if daemon.smtp else [],
+        "http": "{}:{}".format(*daemon.http.address) if daemon.http else "",
+    }
+    log.info("ready", **where)
+    systemd.notify("READY=1", f"STATUS=serving {', '.join(sorted(roles))}")
+    try:
+        healthy = await daemon.wait()
+    finally:
+        await daemon.stop()
+    log.info("stopped", healthy=healthy)
+    return 0 if healthy else 1

@@ -1,0 +1,93 @@
+"""What the settings say, as each part wants it: for the daemon and for the commands."""
+
+from collections.abc import Sequence
+
+from gateway.carriers.telnyx import Telnyx
+from gateway.fetch import Fetcher
+from gateway.limits import Limits
+from gateway.mail.smarthost import Smarthost
+from gateway.notify import Sender
+from gateway.outbox import Policy
+from gateway.provisioning import Provisioning
+from gateway.settings import Settings
+from gateway.smtp.door import SmtpLimits
+from gateway.smtp.listener import Listener
+from gateway.store.database import Database
+
+
+def carrier(settings: Settings) -> Telnyx:
+    """The carrier; close it after use."""
+    account = settings.carrier.telnyx
+    return Telnyx(account.base_url, account.api_key.get_secret_value())
+
+
+def fetcher(settings: Settings) -> Fetcher:
+    """The client for foreign URLs; close it after use."""
+    return Fetcher([str(network) for network in settings.fetch.allowed_networks])
+
+
+def listeners(settings: Settings) -> Sequence[Listener]:
+    """Where the SMTP door listens."""
+    return [
+        Listener(
+            listener.address,
+            listener.mode,
+            tuple(listener.networks),
+            str(listener.tls_certificate or ""),
+            str(listener.tls_key or ""),
+        )
+        for listener in settings.smtp.listeners
+    ]
+
+
+def smtp_limits(settings: Settings) -> SmtpLimits:
+    """What SMTP clients may do."""
+    return SmtpLimits(
+        connections=settings.smtp.max_connections,
+        connections_per_peer=settings.smtp.max_connections_per_peer,
+        recipients=settings.smtp.max_recipients,
+        data_at_once=settings.smtp.max_transfers,
+    )
+
+
+def policy(settings: Settings) -> Policy:
+    """How to send."""
+    return Policy(
+        public_url=settings.http.public_url,
+        connection_id=settings.carrier.telnyx.connection_id,
+        retry_delay=settings.fax.retry_delay,
+        settle_delay=settings.carrier.settle_delay,
+        unknown_patience=settings.carrier.unknown_patience,
+        lease=settings.worker.lease,
+        paper=settings.fax.paper,
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    """What may be dialled."""
+    return Limits(settings.fax.allowed_countries, settings.fax.allowed_number_types)
+
+
+def sender(settings: Settings) -> Sender:
+    """Who our mails come from."""
+    return Sender(settings.smarthost.sender, settings.smarthost.max_attachment_bytes, settings.operator.email)
+
+
+def smarthost(settings: Settings) -> Smarthost:
+    """The way out for mails."""
+    host = settings.smarthost
+    return Smarthost(
+        host.host,
+        host.port,
+        tls=host.tls,
+        username=host.username,
+        password=host.password.get_secret_value(),
+        ca_file=host.ca_file or None,
+        verify=host.verify,
+        hostname=settings.smtp.hostname,
+    )
+
+
+def provisioning(db: Database, settings: Settings) -> Provisioning:
+    """The rules for accounts and what they own."""
+    return Provisioning(db, mail_host=settings.smtp.hostname, country=settings.fax.default_country)
