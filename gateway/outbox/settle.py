@@ -72,7 +72,8 @@ class Settle:
         facts = {"pages_sent": event.pages, "duration": event.duration}
         if not attempts.change(tx, attempt.id, open_or_lost, state=AttemptState.DELIVERED, **facts):
             return
-        if faxes.change(tx, attempt.fax_id, LIVE, state=State.DELIVERED, held_reason="", next_try_at=None, **facts):
+        past = {"held_reason": "", "failure_reason": "", "next_try_at": None}
+        if faxes.change(tx, attempt.fax_id, LIVE, state=State.DELIVERED, **past, **facts):
             self._end(tx, attempt.fax_id, Tale.RECEIPT)
             metrics.pages.labels("outbound").inc(event.pages or 0)
 
