@@ -68,7 +68,7 @@ def broken_pdf() -> bytes:
 
 
 def tiff(pages: int = 1, text: str = "A page of a fax", *, size: tuple[int, int] = FINE_PAGE) -> bytes:
-    """Return a TIFF-F file (RFC 2301: T.6, 204 dpi wide) of *pages* pages with *text* and "page n" on each."""
+    """Return a TIFF-F file (RFC 2301, T.6) of *pages* pages of *size* dots, with *text* and "page n" on each."""
     frames = [_fax_page(text, number + 1, size) for number in range(pages)]
     output = BytesIO()
     frames[0].save(

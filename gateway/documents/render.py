@@ -43,7 +43,7 @@ def render(inputs: Sequence[Input], raster: Raster, files: Files, progress: Prog
     Raises Refusal naming the document that cannot be faxed; also PAGES_DISAGREE when what was written does not have
     exactly the pages that two readers found in the inputs. OSError comes from the files alone.
     """
-    everything = inputs[0].label if len(inputs) == 1 else "the documents together"
+    everything = inputs[0].label if len(inputs) == 1 else "the fax"
     check_size(sum(len(item.data) for item in inputs), everything)
     total = _count(inputs, progress)
     check_length(total, everything)

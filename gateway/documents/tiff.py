@@ -84,7 +84,7 @@ class Tiff:
         return refuse_document(
             Kind.DOCUMENT_BROKEN,
             self.label,
-            f"{what} is damaged and cannot be read as a TIFF; make it again and send that",
+            f"{what} cannot be read: it is damaged, or no common kind of TIFF; send it as a PDF",
         )
 
     def _too_large(self, page: int) -> Refusal:

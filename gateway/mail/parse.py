@@ -96,8 +96,8 @@ def _check_together(parts: tuple[Part, ...], documents: Documents) -> None:
     if not used:
         raise refuse(Kind.NOTHING_TO_FAX, f"the mail has no PDF or TIFF attached; found: {_found(parts)}")
     if len(used) > 1:
-        documents.check_size(sum(part.size for part in used), "the attached documents together")
-        documents.check_length(sum(part.pages for part in used), "the attached documents together")
+        documents.check_size(sum(part.size for part in used), "the mail")
+        documents.check_length(sum(part.pages for part in used), "the mail")
 
 
 def _found(parts: tuple[Part, ...]) -> str:

@@ -8,6 +8,7 @@ import math
 import os
 import resource
 import signal
+import warnings
 
 from gateway.sandbox.requests import Limits
 
@@ -39,6 +40,7 @@ def worker() -> None:
         signal.signal(ignored, signal.SIG_IGN)
     os.environ.clear()
     os.umask(0o077)
+    warnings.simplefilter("ignore")  # libraries tell the log of every odd file
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_DUMPABLE, 0)
     _limit(resource.RLIMIT_CORE, 0)
