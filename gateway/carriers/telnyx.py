@@ -25,6 +25,7 @@ from gateway.carriers.signature import (
     public_key,
     sign,
     verify,
+    verify_any,
 )
 from gateway.dialects import telnyx as dialect
 from gateway.errors import ConfigurationError, Kind, refuse
@@ -39,6 +40,7 @@ __all__ = [
     "public_key",
     "sign",
     "verify",
+    "verify_any",
 ]
 
 #: Media storage takes 20 MB; whether those are 1000 or 1024 kB is not said.
@@ -63,7 +65,7 @@ class Telnyx:
 
     def __init__(self, base_url: str, api_key: str, timeout: float = 60, connect_timeout: float = 10) -> None:
         self._base_url = _checked(base_url)
-        self._api_key = api_key
+        self._api_key = api_key.strip()
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=connect_timeout)
         self._session: aiohttp.ClientSession | None = None
 
@@ -168,7 +170,7 @@ class Telnyx:
     def event(self, raw: bytes) -> CarrierEvent:
         """Read the body of a webhook (already verified). Raises ValueError when it is malformed."""
         try:
-            return dialect.event(json.loads(raw))
+            return dialect.event(json.loads(raw, parse_constant=_no_constant))
         except RecursionError:
             raise ValueError("the event is nested too deeply") from None
 
@@ -228,6 +230,11 @@ def _checked(base_url: str) -> str:
             f"[carrier.telnyx] base_url {base_url!r} is no URL; it is usually https://api.telnyx.com/v2"
         )
     return base_url.rstrip("/")
+
+
+def _no_constant(word: str) -> float:
+    """NaN and Infinity are no JSON (RFC 8259, section 6), and no database takes them as such."""
+    raise ValueError(f"{word} is no JSON")
 
 
 def _segment(name: str) -> str:

@@ -122,6 +122,13 @@ async def test_unknown_ids_are_404(http: aiohttp.ClientSession) -> None:
             assert await errors_of(response) == (404, "404", "")
 
 
+async def test_an_unknown_path_or_method_is_an_error_in_the_envelope(http: aiohttp.ClientSession) -> None:
+    async with http.get("/v2/nothing") as response:
+        assert await errors_of(response) == (404, "10015", "")
+    async with http.put("/v2/faxes") as response:
+        assert await errors_of(response) == (405, "10015", "")
+
+
 async def test_a_deleted_fax_is_gone(http: aiohttp.ClientSession, emulator: Emulator, fields: dict[str, Any]) -> None:
     async with http.post("/v2/faxes", json=fields) as response:
         path = f"/v2/faxes/{(await response.json())['data']['id']}"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
-from gateway.carriers.telnyx import Signature, public_key, sign, verify
+from gateway.carriers.telnyx import Signature, public_key, sign, verify, verify_any
 
 SEED = bytes(range(32))
 KEY = public_key(SEED)
@@ -61,6 +61,14 @@ def test_without_the_right_key_everything_is_forged(key: str) -> None:
 @pytest.mark.parametrize("signature", ["", "what", SIGNED[:-4], SIGNED + "=", SIGNED + "\n", "é", "\udc80"])
 def test_a_broken_signature_is_forged(signature: str) -> None:
     assert verify(KEY, signature, str(NOW), RAW, NOW) is Signature.FORGED
+
+
+def test_while_the_key_changes_either_one_is_right() -> None:
+    other = public_key(bytes(32))
+    assert verify_any([other, KEY], SIGNED, str(NOW), RAW, NOW) is Signature.VALID
+    assert verify_any([KEY, other], SIGNED, str(NOW), RAW, NOW + 999) is Signature.STALE
+    assert verify_any([other], SIGNED, str(NOW), RAW, NOW) is Signature.FORGED
+    assert verify_any([], SIGNED, str(NOW), RAW, NOW) is Signature.FORGED
 
 
 @settings(max_examples=50)

@@ -90,6 +90,18 @@ async def test_a_server_that_ignores_page_numbers_is_an_error_and_no_endless_loo
         await ids_of(listed(1, 2))
 
 
+async def test_a_list_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.carriers.telnyx._MAX_PAGES", 3)
+    with pytest.raises(CarrierError, match="does not end"):
+        await ids_of(*[listed(number) for number in range(9)])
+
+
+async def test_an_answer_larger_than_any_list_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.carriers.telnyx._MAX_ANSWER", 100)
+    with pytest.raises(CarrierError, match="without the JSON"):
+        await ids_of(listed(*range(9), page_number=1, total_pages=1))
+
+
 @pytest.mark.parametrize(
     "broken", [RESET, answer(503), answer(200, b"what"), answer(200, {"data": None}), answer(200, {"data": [{}]})]
 )
@@ -201,7 +213,7 @@ async def test_refresh_of_an_unknown_fax_is_an_error(client: Telnyx) -> None:
     assert raised.value.status == 404
 
 
-@pytest.mark.parametrize("raw", [b"", b"what", b"[]", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000])
+@pytest.mark.parametrize("raw", [b"", b"what", b"[]", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000, b'{"a": NaN}'])
 async def test_a_malformed_event_is_a_value_error(raw: bytes) -> None:
     with pytest.raises(ValueError):
         Telnyx("https://api.telnyx.com/v2", "key").event(raw)

@@ -7,6 +7,7 @@ from gateway.carriers.emulator import Emulator
 from gateway.carriers.telnyx import Telnyx
 from gateway.dialects.telnyx import event
 from tests.carriers.conftest import FROM, Receiver, order, state
+from tests.carriers.rawserver import unused_port
 
 
 @pytest.fixture
@@ -60,6 +61,16 @@ async def test_a_redirect_is_no_delivery_and_is_given_up(sent: Telnyx, emulator:
     await emulator.settle()
     assert {delivery.status for delivery in emulator.deliveries} == {"failed"}
     assert {len(delivery.attempts) for delivery in emulator.deliveries} == {2}
+
+
+async def test_a_receiver_that_is_not_there_is_on_record_as_an_error(
+    client: Telnyx, emulator: Emulator, receiver: Receiver
+) -> None:
+    emulator.settings.connections[0].webhook_url = f"http://127.0.0.1:{unused_port()}/hook"
+    await client.hand_over(order(f"{receiver.origin}/m/gone"))
+    await emulator.settle()
+    attempts = [attempt for delivery in emulator.deliveries for attempt in delivery.attempts]
+    assert [attempt["errors"] for attempt in attempts] == [[{"code": "75001"}]] * 4
 
 
 async def test_the_url_of_a_fax_is_used_instead_of_its_connections(
