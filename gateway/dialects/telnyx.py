@@ -76,7 +76,7 @@ _UNVERIFIED = f"The carrier has not verified a number of this fax. {_TELL_ADMIN}
 
 #: failure_reason -> its class and a sentence for the person who sent (or waits for) the fax.
 #: file_download_failed is passing: the document is ours, and each try offers it anew.
-_FAILURES: dict[str, tuple[Outcome, str]] = {
+FAILURES: dict[str, tuple[Outcome, str]] = {
     "user_busy": (Outcome.BUSY, f"The line was busy. {_SEND_LATER}"),
     "receiver_no_answer": (Outcome.NO_ANSWER, f"Nobody answered the call. {_SEND_LATER}"),
     "receiver_no_response": (Outcome.NO_ANSWER, f"The number did not respond to the call. {_SEND_LATER}"),
@@ -140,13 +140,13 @@ _FAILURES: dict[str, tuple[Outcome, str]] = {
 
 def outcome(failure_reason: str) -> Outcome:
     """Return the class of a failure; OTHER for a word that is not in the table."""
-    return _FAILURES[failure_reason][0] if failure_reason in _FAILURES else Outcome.OTHER
+    return FAILURES[failure_reason][0] if failure_reason in FAILURES else Outcome.OTHER
 
 
 def sentence(failure_reason: str) -> str:
     """Return what a failure means and what to do, for people; an unknown word is shown as it came."""
-    if failure_reason in _FAILURES:
-        return _FAILURES[failure_reason][1]
+    if failure_reason in FAILURES:
+        return FAILURES[failure_reason][1]
     if not failure_reason:
         return f"The fax failed; the carrier gave no reason. {_SEND_LATER}"
     return f"The fax failed; the carrier calls the reason {shown(failure_reason)}. {_SEND_LATER}"

@@ -1,7 +1,9 @@
 """Telnyx's events, faxes and failure reasons in our words."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -323,3 +325,12 @@ def test_only_what_can_pass_is_said_to_be_worth_another_try() -> None:
 def test_an_unknown_reason_is_shown_clean() -> None:
     assert "weird?reason" in telnyx.sentence("weird\nreason")
     assert telnyx.sentence("user_busy") == "The line was busy. Please send it again later."
+
+
+def test_the_documentation_says_of_every_reason_whether_it_is_tried_again() -> None:
+    page = (Path(__file__).parents[2] / "docs/carriers/telnyx.md").read_text()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
+    said = {word: row[3].strip() for row in rows if len(row) == 5 for word in re.findall("`([a-z_]+)`", row[1])}
+    known = telnyx.FAILURES.keys() - {"page_count_limit_limit_exceeded"}
+    assert known <= said.keys()
+    assert {word: said[word] == "yes" for word in known} == {word: telnyx.outcome(word) in PASSING for word in known}
