@@ -13,8 +13,6 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from sqlalchemy import Connection, select
-
 from gateway import logs, parts, systemd
 from gateway.carriers.telnyx import Telnyx
 from gateway.errors import ConfigurationError
@@ -29,7 +27,7 @@ from gateway.sandbox import Sandbox
 from gateway.settings import Settings
 from gateway.smtp.server import SmtpServer
 from gateway.store import migrate
-from gateway.store.database import Database, open_database
+from gateway.store.database import Database, open_database, ping
 from gateway.store.folder import Folder
 from gateway.web.app import WebParts, make_app, metrics_app
 from gateway.web.server import HttpServer
@@ -95,7 +93,7 @@ class Daemon:
         if "worker" in self.roles:
             policy = parts.policy(settings)
             prepare = Prepare(self.db, self.blobs, sandbox, parts.limits(settings), settle, policy)
-            transmit = Transmit(self.db, self.blobs, carrier, settle, policy)
+            transmit = Transmit(self.db, self.blobs, carrier, settle, notify, policy)
             resolve = Resolve(self.db, carrier, settle, notify, policy)
             stories: dict[str, Story] = {
                 PREPARE: prepare.run,
@@ -213,7 +211,7 @@ class Daemon:
         return {"database": await _fault(self._database_answers), "blobs": await _fault(self._blobs_take)}
 
     async def _database_answers(self) -> None:
-        await asyncio.wait_for(self.db.write(_ping), 10)
+        await asyncio.wait_for(self.db.write(ping), 10)
 
     async def _blobs_take(self) -> None:
         key = await self.blobs.put_bytes(b"ready?")
@@ -237,10 +235,6 @@ class Daemon:
         """A daemon whose database does not answer is not alive: systemd shall start it anew."""
         await self._database_answers()
         systemd.notify("WATCHDOG=1")
-
-
-def _ping(tx: Connection) -> None:
-    tx.execute(select(1))
 
 
 async def _fault(probe: Callable[[], Awaitable[None]]) -> str:

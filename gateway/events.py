@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from gateway import crashpoint, logs
 from gateway.carrier_event import CarrierEvent
 from gateway.fax import Direction
@@ -11,7 +9,7 @@ from gateway.inbox import Inbox
 from gateway.outbox import Settle
 from gateway.store import attempts, jobs
 from gateway.store import events as said
-from gateway.store.database import Database, one
+from gateway.store.database import Database, Tx, one
 from gateway.store.jobs import Job
 
 log = logs.logger(__name__)
@@ -29,7 +27,7 @@ class Events:
     async def record(self, event: CarrierEvent, source: str) -> bool:
         """Keep an event and its job in one commit; False when the same event was kept before."""
 
-        def unit(tx: Connection) -> bool:
+        def unit(tx: Tx) -> bool:
             new = said.record(tx, event, source)
             if new:
                 jobs.enqueue(tx, EVENT, event.id, priority=jobs.URGENT)
@@ -47,7 +45,7 @@ class Events:
         row = await one(self._db, said.by_id(job.subject))
         event = None if row is None else said.event_from(row)
 
-        def unit(tx: Connection) -> None:
+        def unit(tx: Tx) -> None:
             if event is not None:
                 said.handled(tx, event.id, self._apply(tx, event))
             jobs.finish(tx, job)
@@ -55,7 +53,7 @@ class Events:
         await self._db.write(unit)
         crashpoint.reach("event.dispatched")
 
-    def _apply(self, tx: Connection, event: CarrierEvent) -> UUID | None:
+    def _apply(self, tx: Tx, event: CarrierEvent) -> UUID | None:
         if event.direction is Direction.INBOUND:
             fax = self._inbox.accept(tx, event)
             return None if fax is None else fax.id

@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from gateway import crashpoint, logs, metrics
 from gateway.carrier_event import CarrierEvent, Happened
 from gateway.carriers.carrier import Carrier, CarrierError
@@ -21,7 +19,7 @@ from gateway.notify import Notify, distinct
 from gateway.retry import spread
 from gateway.sandbox import Sandbox
 from gateway.store import events, faxes, jobs, provision
-from gateway.store.database import Database, lock_keys
+from gateway.store.database import Database, Tx, lock_keys
 from gateway.store.folder import Folder, Spool
 from gateway.store.jobs import Job
 from gateway.store.schema import applications, faxboxes
@@ -56,7 +54,7 @@ class Inbox:
 
     # -- inside units --------------------------------------------------------------------------------------------------
 
-    def accept(self, tx: Connection, event: CarrierEvent) -> Fax | None:
+    def accept(self, tx: Tx, event: CarrierEvent) -> Fax | None:
         """Apply what the carrier says of a received fax; make the fax when it is the first word of it."""
         lock_keys(tx, [f"inbound:{event.carrier_fax_id}"])
         fax = faxes.inbound_of(tx, event.carrier_fax_id) or self._new(tx, event)
@@ -70,7 +68,7 @@ class Inbox:
                 self._received(tx, fax, event)
         return fax
 
-    def assign(self, tx: Connection, fax_id: UUID, faxbox_id: UUID) -> str:
+    def assign(self, tx: Tx, fax_id: UUID, faxbox_id: UUID) -> str:
         """Give an unrouted fax to a faxbox; it is mailed on from there. Returns a sentence."""
         fax = faxes.get(tx, fax_id, lock=True)
         if fax is None or fax.direction is not Direction.INBOUND:
@@ -86,7 +84,7 @@ class Inbox:
             jobs.enqueue(tx, FORWARD, fax_id)
         return f"Fax {fax_id} belongs to faxbox {row['name']} now and is mailed on."
 
-    def _new(self, tx: Connection, event: CarrierEvent) -> Fax:
+    def _new(self, tx: Tx, event: CarrierEvent) -> Fax:
         now = datetime.now(UTC)
         fax = Fax(
             id=new_id(),
@@ -107,7 +105,7 @@ class Inbox:
         log.info("a fax is coming in", fax=str(fax.id), carrier_fax=event.carrier_fax_id, routed=bool(fax.account_id))
         return fax
 
-    def _owner(self, tx: Connection, event: CarrierEvent) -> dict[str, Any]:
+    def _owner(self, tx: Tx, event: CarrierEvent) -> dict[str, Any]:
         """The called number decides; then the carrier's connection; else nobody, which a person can mend."""
         number = provision.owner_of_number(tx, event.to_number)
         if number is not None:
@@ -121,7 +119,7 @@ class Inbox:
             return {"account_id": application.account_id, "application_id": application.id, "faxbox_id": None}
         return {"account_id": None, "application_id": None, "faxbox_id": None}
 
-    def _failed(self, tx: Connection, fax: Fax, event: CarrierEvent) -> None:
+    def _failed(self, tx: Tx, fax: Fax, event: CarrierEvent) -> None:
         reason = event.failure_reason or "unknown"
         ended = {"state": State.FAILED, "failure_reason": reason, "failure_text": telnyx.sentence(reason)}
         # One that was said to be received has a document, whatever was said before or after.
@@ -132,7 +130,7 @@ class Inbox:
         assert now is not None
         self._notify.about(tx, now, Tale.RECEPTION_FAILED, self._recipients(tx, now))
 
-    def _received(self, tx: Connection, fax: Fax, event: CarrierEvent) -> None:
+    def _received(self, tx: Tx, fax: Fax, event: CarrierEvent) -> None:
         facts = {"pages": event.pages, "pages_sent": event.pages, "duration": event.duration, "partial": event.partial}
         known = {name: value for name, value in facts.items() if value is not None}
         # A fax that was called failed and is received after all has a document: that is what counts.
@@ -141,7 +139,7 @@ class Inbox:
         if fresh and not jobs.exists(tx, RETRIEVE, fax.id):
             jobs.enqueue(tx, RETRIEVE, fax.id, priority=jobs.URGENT)
 
-    def _recipients(self, tx: Connection, fax: Fax) -> list[str]:
+    def _recipients(self, tx: Tx, fax: Fax) -> list[str]:
         application = provision.find(tx, applications, fax.application_id) if fax.application_id else None
         box = provision.find(tx, faxboxes, fax.faxbox_id) if fax.faxbox_id else None
         own = [application["fax_email_recipient"]] if application else []
@@ -198,7 +196,7 @@ class Inbox:
             raise FetchError(f"the document has {found.pages} of {fax.pages} pages")
         return found
 
-    def _keep(self, tx: Connection, job: Job, fax: Fax, found: Inspection, key: str) -> None:
+    def _keep(self, tx: Tx, job: Job, fax: Fax, found: Inspection, key: str) -> None:
         jobs.finish(tx, job)
         document = {"pages_blob": key, "media_type": found.media_type, "pages": found.pages}
         if not faxes.change(tx, fax.id, [State.PROCESSING], state=State.RECEIVED, **document):
@@ -214,7 +212,7 @@ class Inbox:
         else:
             jobs.enqueue(tx, FORWARD, fax.id)
 
-    def _not_fetched(self, tx: Connection, job: Job, fax: Fax, error: str) -> None:
+    def _not_fetched(self, tx: Tx, job: Job, fax: Fax, error: str) -> None:
         jobs.again(tx, job, datetime.now(UTC) + spread(STEPS[min(job.tries, len(STEPS) - 1)]), error)
         log.warning("document not fetched", fax=str(fax.id), tries=job.tries + 1, why=error)
         if job.tries == TELL_AFTER:
@@ -250,7 +248,7 @@ class Inbox:
         finally:
             spool.discard()
 
-    def _mail(self, tx: Connection, job: Job, fax: Fax, blob: str, media_type: MediaType) -> None:
+    def _mail(self, tx: Tx, job: Job, fax: Fax, blob: str, media_type: MediaType) -> None:
         jobs.finish(tx, job)
         shown = replace(fax, media_type=media_type.value)
         recipients = self._recipients(tx, fax)

@@ -7,8 +7,6 @@ from email.utils import parseaddr
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from gateway import crashpoint, logs, metrics
 from gateway.document import Part
 from gateway.errors import Refusal
@@ -19,7 +17,7 @@ from gateway.mail.facts import Facts, facts_about
 from gateway.mail.smarthost import Smarthost
 from gateway.retry import MAIL_PATIENCE, MAIL_STEPS, spread, step
 from gateway.store import faxes, jobs, mailbag, outgoing, provision
-from gateway.store.database import Database, first
+from gateway.store.database import Database, Tx, first
 from gateway.store.folder import Folder
 from gateway.store.jobs import Job
 from gateway.store.schema import accounts, applications, faxboxes
@@ -56,7 +54,7 @@ class Notify:
 
     # -- inside units --------------------------------------------------------------------------------------------------
 
-    def about(self, tx: Connection, fax: Fax, tale: Tale, to: Iterable[str], enclosed: str = "", **more: Any) -> int:
+    def about(self, tx: Tx, fax: Fax, tale: Tale, to: Iterable[str], enclosed: str = "", **more: Any) -> int:
         """Tell each address in *to* (one named twice is told once) about *fax*; return how many mails that makes.
 
         *enclosed* is the blob of the document that goes with it; *more* are keys of ``Facts`` that the fax itself
@@ -65,17 +63,17 @@ class Notify:
         facts = replace(self._facts(tx, fax), **more)
         return sum(self._tell(tx, fax.id, tale, address, facts, enclosed=enclosed) for address in distinct(to))
 
-    def operator(self, tx: Connection, fax: Fax, note: str, command: str = "", tale: Tale = Tale.OPERATOR) -> None:
+    def operator(self, tx: Tx, fax: Fax, note: str, command: str = "", tale: Tale = Tale.OPERATOR) -> None:
         """Tell the operator that *fax* needs his hand; without an operator the log has to do."""
         log.warning("needs the operator", fax=str(fax.id), note=note, command=command)
         if self._sender.operator:
             self.about(tx, fax, tale, [self._sender.operator], note=note, command=command)
 
-    def trial(self, tx: Connection, to: str) -> None:
+    def trial(self, tx: Tx, to: str) -> None:
         """Mail a trial to *to*."""
         self._tell(tx, None, Tale.TRIAL, to, Facts(note="This mail was sent to try the way out."), str(new_id()))
 
-    def _facts(self, tx: Connection, fax: Fax) -> Facts:
+    def _facts(self, tx: Tx, fax: Fax) -> Facts:
         box = provision.find(tx, faxboxes, fax.faxbox_id) if fax.faxbox_id else None
         application = provision.find(tx, applications, fax.application_id) if fax.application_id else None
         account = provision.find(tx, accounts, fax.account_id) if fax.account_id else None
@@ -91,7 +89,7 @@ class Notify:
 
     def _tell(
         self,
-        tx: Connection,
+        tx: Tx,
         fax_id: UUID | None,
         tale: Tale,
         address: str,
@@ -133,7 +131,7 @@ class Notify:
             return
         crashpoint.reach("deliver.sent")
 
-        def unit(tx: Connection) -> None:
+        def unit(tx: Tx) -> None:
             outgoing.sent(tx, telling.id)
             jobs.finish(tx, job)
 
@@ -173,7 +171,7 @@ class Notify:
         metrics.outgoing_mails.labels("failed" if given_up else "deferred").inc()
         log.warning("not mailed", fax=str(telling.fax_id), tale=telling.tale.value, why=error.message, final=given_up)
 
-        def unit(tx: Connection) -> None:
+        def unit(tx: Tx) -> None:
             outgoing.failed(tx, telling.id, error.message, final=given_up)
             if not given_up:
                 jobs.again(tx, job, datetime.now(UTC) + spread(step(MAIL_STEPS, job.tries)), error.message)

@@ -2,7 +2,31 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
+
+
+class Spooled(Protocol):
+    """A message that is being written to disk (``store.folder.Spool``). ``key`` is its name once it is sealed."""
+
+    key: str
+    size: int
+
+    @property
+    def sha256(self) -> str:
+        """The digest of what was written, in hex."""
+
+    def write(self, data: bytes) -> None:
+        """Append bytes; raises OSError when the disk refuses them."""
+
+    def fileno(self) -> int:
+        """The descriptor."""
+
+    def seal(self) -> str:
+        """Make it durable and return its key. Blocking; raises OSError."""
+
+    def discard(self) -> None:
+        """Drop the message. Safe to call twice, and after it was sealed."""
 
 
 @dataclass(slots=True)

@@ -9,13 +9,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection
-
 from gateway import logs, metrics
 from gateway.errors import Refusal
 from gateway.retry import spread
 from gateway.store import jobs
-from gateway.store.database import Database
+from gateway.store.database import Database, Tx
 from gateway.store.jobs import Job, LeaseLost
 
 log = logs.logger(__name__)
@@ -83,7 +81,7 @@ class Worker:
         busy = Counter(self._running.values())
         room = {kind: free for kind, most in self._rooms.items() if (free := most - busy[kind]) > 0}
 
-        def unit(tx: Connection) -> tuple[list[Job], datetime | None]:
+        def unit(tx: Tx) -> tuple[list[Job], datetime | None]:
             jobs.move_due(tx)
             claimed = [
                 job for kind, free in room.items() for job in jobs.claim(tx, self._node, self._epoch, kind, free)
@@ -139,7 +137,7 @@ class Worker:
             except Exception:
                 log.exception("the node could not say that it lives")
 
-    def _sweep(self, tx: Connection) -> None:
+    def _sweep(self, tx: Tx) -> None:
         jobs.take_over(tx, self._lease)
         jobs.sweep(tx)
 

@@ -5,8 +5,6 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from gateway import crashpoint, logs
 from gateway.address import parse_mailbox, shown
 from gateway.document import Automatic, Reading
@@ -19,9 +17,9 @@ from gateway.limits import Limits
 from gateway.notify import distinct
 from gateway.sandbox import Sandbox
 from gateway.store import faxes, jobs, mailbag, provision, smtplog
-from gateway.store.database import Database
+from gateway.store.database import Database, Tx
 from gateway.store.folder import Folder, Spool
-from gateway.transaction import Recipient, Transaction
+from gateway.transaction import Recipient, Spooled, Transaction
 
 log = logs.logger(__name__)
 PREPARE = "prepare"
@@ -101,7 +99,7 @@ class Intake:
 
     # -- the mail ------------------------------------------------------------------------------------------------------
 
-    async def take(self, transaction: Transaction, message: Spool) -> str:
+    async def take(self, transaction: Transaction, message: Spooled) -> str:
         """Read the mail, write everything in one unit, and return the text of the 250."""
         reading = await self._sandbox.read_mail(message.fileno(), message.size)
         crashpoint.reach("intake.read")
@@ -143,7 +141,7 @@ class Intake:
         if reading.refusal is not None:
             raise Refusal(reading.refusal)
 
-    def _faxes(self, transaction: Transaction, reading: Reading, message: Spool) -> list[Fax]:
+    def _faxes(self, transaction: Transaction, reading: Reading, message: Spooled) -> list[Fax]:
         """One fax per number, whichever way and however often it was written."""
         _, boxes = self.routing.hosts[transaction.accepted[0].domain]
         box = next(box for box in boxes if box.id == transaction.faxbox_id)
@@ -153,7 +151,7 @@ class Intake:
         return [self._fax(transaction, recipient, box, reading, message) for recipient in numbers.values()]
 
     def _fax(
-        self, transaction: Transaction, recipient: Recipient, box: Faxbox, reading: Reading, message: Spool
+        self, transaction: Transaction, recipient: Recipient, box: Faxbox, reading: Reading, message: Spooled
     ) -> Fax:
         now = datetime.now(UTC)
         return Fax(
@@ -179,7 +177,7 @@ class Intake:
             notify=distinct([transaction.sender, *box.outbound_emails]),
         )
 
-    def _keep(self, tx: Connection, transaction: Transaction, reading: Reading, message: Spool, new: list[Fax]) -> int:
+    def _keep(self, tx: Tx, transaction: Transaction, reading: Reading, message: Spooled, new: list[Fax]) -> int:
         """Write message, faxes, jobs and the smtplog row; return how many faxes are really new."""
         owners = [mailbag.first_fax(tx, *self._same(transaction, reading, fax)) for fax in new]
         fresh = [fax for fax, owner in zip(new, owners, strict=True) if owner == fax.id]
@@ -206,7 +204,7 @@ class Intake:
         )
         return digest(key), fax.id, SAME_MAIL if reading.message_id else SAME_BODY
 
-    def _insert_message(self, tx: Connection, transaction: Transaction, reading: Reading, message: Spool) -> UUID:
+    def _insert_message(self, tx: Tx, transaction: Transaction, reading: Reading, message: Spooled) -> UUID:
         message_id = new_id()
         values = {
             "id": message_id,

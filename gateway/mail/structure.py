@@ -95,10 +95,12 @@ def _sections(buffer: Buffer, boundary: bytes, start: int, end: int) -> Iterator
     """Yield what lies between the boundary lines; the line break before a boundary belongs to it (RFC 2046, 5.1.1)."""
     opened = -1
     for line_start, line_end, closing in _boundary_lines(buffer, boundary, start, end):
-        if opened >= 0 and line_start > opened:
-            yield opened, max(opened, _before_break(buffer, line_start))
-        if closing:
-            return
+        # Boundary lines in a row are one, even when a closing one is among them: nothing is lost then.
+        if line_start != opened:
+            if opened >= 0:
+                yield opened, max(opened, _before_break(buffer, line_start))
+            if closing:
+                return
         opened = line_end
     if 0 <= opened < end:
         yield opened, end  # never closed: cut off, or a careless sender

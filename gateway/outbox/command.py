@@ -5,14 +5,13 @@ Every command answers with a sentence, or refuses with one and changes nothing.
 
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from gateway.attempt import OPEN, AttemptState
 from gateway.errors import Kind, refuse
 from gateway.fax import Direction, Fax, State
 from gateway.outbox.policy import CANCEL, PREPARE, RESOLVE, TRANSMIT, lines
 from gateway.outbox.settle import CANCEL_ASKED, LIVE, Settle
 from gateway.store import attempts, faxes, jobs
+from gateway.store.database import Tx
 
 BY_HAND = "put aside by the operator"
 
@@ -24,7 +23,7 @@ class Command:
         self._settle = settle
         self._tries = tries
 
-    def hold(self, tx: Connection, fax_id: UUID, reason: str = BY_HAND) -> str:
+    def hold(self, tx: Tx, fax_id: UUID, reason: str = BY_HAND) -> str:
         """Put a waiting fax aside."""
         fax = self._outbound(tx, fax_id)
         if self._under_way(tx, fax) or not faxes.change(
@@ -36,7 +35,7 @@ class Command:
             jobs.drop(tx, kind, fax_id)
         return f"Fax {fax_id} is held."
 
-    def release(self, tx: Connection, fax_id: UUID) -> str:
+    def release(self, tx: Tx, fax_id: UUID) -> str:
         """Let a held fax go on. For one whose outcome is unknown this is the word to send it again."""
         fax = self._outbound(tx, fax_id)
         if fax.state not in {State.HELD, State.UNKNOWN}:
@@ -47,7 +46,7 @@ class Command:
         self._send(tx, fax)
         return f"Fax {fax_id} goes on."
 
-    def retry(self, tx: Connection, fax_id: UUID) -> str:
+    def retry(self, tx: Tx, fax_id: UUID) -> str:
         """Try now what waits for its next try, or send a failed or canceled fax once more."""
         fax = self._outbound(tx, fax_id)
         if fax.state is State.QUEUED and not self._under_way(tx, fax):
@@ -58,7 +57,7 @@ class Command:
         self._send(tx, fax, tries_allowed=more)
         return f"Fax {fax_id} is tried again."
 
-    def cancel(self, tx: Connection, fax_id: UUID) -> str:
+    def cancel(self, tx: Tx, fax_id: UUID) -> str:
         """Stop a fax: at once while it waits; one that the carrier has is stopped there if it is not too late."""
         fax = self._outbound(tx, fax_id)
         if fax.state not in LIVE:
@@ -76,20 +75,20 @@ class Command:
         jobs.enqueue(tx, CANCEL, fax_id, priority=jobs.URGENT)
         return f"Fax {fax_id} is with the carrier, which is asked to stop it."
 
-    def _send(self, tx: Connection, fax: Fax, **more: object) -> None:
+    def _send(self, tx: Tx, fax: Fax, **more: object) -> None:
         ready = bool(fax.rendering_id)
         state = State.QUEUED if ready else State.PREPARING
         fresh = {"held_reason": "", "failure_reason": "", "failure_text": "", "finished_at": None, "next_try_at": None}
         faxes.change(tx, fax.id, [fax.state], state=state, **fresh, **more)
         jobs.enqueue(tx, TRANSMIT if ready else PREPARE, fax.id, keys=lines(tx, fax) if ready else None)
 
-    def _outbound(self, tx: Connection, fax_id: UUID) -> Fax:
+    def _outbound(self, tx: Tx, fax_id: UUID) -> Fax:
         fax = faxes.get(tx, fax_id, lock=True)
         if fax is None or fax.direction is not Direction.OUTBOUND:
             raise refuse(Kind.NOT_FOUND, f"there is no outgoing fax {fax_id}", str(fax_id))
         return fax
 
-    def _under_way(self, tx: Connection, fax: Fax) -> bool:
+    def _under_way(self, tx: Tx, fax: Fax) -> bool:
         last = attempts.last_of(tx, fax.id)
         return last is not None and last.state in OPEN
 

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from sqlalchemy import Connection
-
 from gateway.attempt import Handle
 from gateway.fax import Fax
 from gateway.store import provision
+from gateway.store.database import Tx
 from gateway.store.jobs import Keys
 from gateway.store.schema import applications
 
@@ -45,7 +44,7 @@ class Policy:
         return f"{self.public_url.rstrip('/')}/m/{token}"
 
 
-def lines(tx: Connection, fax: Fax) -> Keys:
+def lines(tx: Tx, fax: Fax) -> Keys:
     """Return what a transmission of *fax* holds: the line to its number, and a channel of its application if these
     are limited."""
     keys = [(f"number:{fax.to_number}", 1)]

@@ -7,8 +7,6 @@ from typing import Any, Literal
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Connection
-
 from gateway import crashpoint, logs, metrics
 from gateway.document import MediaType
 from gateway.errors import Reason, Refusal
@@ -19,7 +17,7 @@ from gateway.outbox.policy import PREPARE, TRANSMIT, Policy, lines
 from gateway.outbox.settle import Settle
 from gateway.sandbox import Outputs, Sandbox, Source
 from gateway.store import faxes, jobs, mailbag
-from gateway.store.database import Database, Row, one
+from gateway.store.database import Database, Row, Tx, one
 from gateway.store.folder import Folder, Spool
 from gateway.store.jobs import Job
 
@@ -95,7 +93,7 @@ class Prepare:
         stack.callback(spool.discard)
         return spool
 
-    def _queue(self, tx: Connection, job: Job, fax: Fax, rendering: Row) -> None:
+    def _queue(self, tx: Tx, job: Job, fax: Fax, rendering: Row) -> None:
         jobs.finish(tx, job)
         ready = {
             "state": State.QUEUED,
@@ -108,7 +106,7 @@ class Prepare:
             jobs.enqueue(tx, TRANSMIT, fax.id, keys=lines(tx, fax))
 
     async def _refused(self, job: Job, fax: Fax, reason: Reason) -> None:
-        def unit(tx: Connection) -> None:
+        def unit(tx: Tx) -> None:
             jobs.finish(tx, job)
             self._settle.fail(tx, fax.id, [State.PREPARING], reason.kind.value, reason.sentence)
 
@@ -116,7 +114,7 @@ class Prepare:
         log.info("not prepared", fax=str(fax.id), reason=reason.kind.value)
 
 
-def _keep(tx: Connection, values: dict[str, Any]) -> Row:
+def _keep(tx: Tx, values: dict[str, Any]) -> Row:
     """Add the rendering and return it, or the one of a worker that was faster."""
     mailbag.insert_rendering(tx, values)
     row = mailbag.rendering_by_key(tx, values["key"])

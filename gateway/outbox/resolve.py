@@ -10,8 +10,6 @@ it, a person must.
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from gateway import crashpoint, logs, metrics
 from gateway.attempt import Attempt, AttemptState, Handle
 from gateway.carrier_event import CarrierFax
@@ -21,7 +19,7 @@ from gateway.notify import Notify
 from gateway.outbox.policy import RESOLVE, TRANSMIT, Policy, lines
 from gateway.outbox.settle import LIVE, Settle
 from gateway.store import attempts, faxes, jobs
-from gateway.store.database import Database
+from gateway.store.database import Database, Tx
 from gateway.store.jobs import Job
 from gateway.telling import Tale
 
@@ -78,12 +76,12 @@ class Resolve:
         found.sort(key=lambda listed: listed.client_state != attempt.client_state)
         return found[0] if found else None
 
-    def _unanswered(self, tx: Connection, job: Job, attempt: Attempt, error: str) -> None:
+    def _unanswered(self, tx: Tx, job: Job, attempt: Attempt, error: str) -> None:
         """The carrier's silence decides nothing: the time to a decision starts anew when it answers."""
         attempts.change(tx, attempt.id, [AttemptState.UNKNOWN], list_answered_at=None)
         jobs.again(tx, job, self._next_look(job), error)
 
-    def _decide(self, tx: Connection, job: Job, fax: Fax, attempt_id: UUID, listed: CarrierFax | None) -> None:
+    def _decide(self, tx: Tx, job: Job, fax: Fax, attempt_id: UUID, listed: CarrierFax | None) -> None:
         attempt = attempts.get(tx, attempt_id)
         if attempt is None or attempt.state is not AttemptState.UNKNOWN:
             jobs.finish(tx, job)
@@ -99,7 +97,7 @@ class Resolve:
         else:
             self._give_up(tx, job, fax, attempt)
 
-    def _give_up(self, tx: Connection, job: Job, fax: Fax, attempt: Attempt) -> None:
+    def _give_up(self, tx: Tx, job: Job, fax: Fax, attempt: Attempt) -> None:
         jobs.finish(tx, job)
         attempts.change(tx, attempt.id, [AttemptState.UNKNOWN], state=AttemptState.VOID)
         metrics.attempts.labels("void").inc()
@@ -109,7 +107,7 @@ class Resolve:
             jobs.enqueue(tx, TRANSMIT, fax.id, keys=lines(tx, fax))
         log.info("the carrier never had it", fax=str(fax.id), attempt=str(attempt.id))
 
-    def _wait_or_hold(self, tx: Connection, job: Job, fax: Fax, attempt: Attempt) -> None:
+    def _wait_or_hold(self, tx: Tx, job: Job, fax: Fax, attempt: Attempt) -> None:
         now = datetime.now(UTC)
         since = attempt.list_answered_at
         if since is None:
@@ -120,7 +118,7 @@ class Resolve:
             return
         jobs.again(tx, job, self._next_look(job))
 
-    def _hold(self, tx: Connection, fax: Fax) -> None:
+    def _hold(self, tx: Tx, fax: Fax) -> None:
         waiting = [state for state in LIVE if state is not State.UNKNOWN]
         if not faxes.change(tx, fax.id, waiting, state=State.UNKNOWN, held_reason=HELD):
             return

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from gateway import logs, metrics
 from gateway.attempt import OPEN, Attempt, AttemptState
 from gateway.carrier_event import CarrierEvent, Happened
@@ -15,6 +13,7 @@ from gateway.notify import Notify
 from gateway.outbox.policy import PREPARE, RESOLVE, TRANSMIT, Policy, lines
 from gateway.retry import Outcome, next_try
 from gateway.store import attempts, faxes, jobs
+from gateway.store.database import Tx
 from gateway.telling import Tale
 
 log = logs.logger(__name__)
@@ -32,7 +31,7 @@ class Settle:
         self._notify = notify
         self._policy = policy
 
-    def event(self, tx: Connection, attempt: Attempt, event: CarrierEvent) -> None:
+    def event(self, tx: Tx, attempt: Attempt, event: CarrierEvent) -> None:
         """Apply one statement of the carrier to an attempt of ours. The attempt is locked."""
         self._known_to_the_carrier(tx, attempt, event.carrier_fax_id)
         if event.happened is Happened.DELIVERED:
@@ -44,11 +43,11 @@ class Settle:
             earlier = [state for state in LIVE if RANK[state] < RANK[target]]
             faxes.change(tx, attempt.fax_id, [*earlier, State.UNKNOWN], state=target, held_reason="")
 
-    def accepted(self, tx: Connection, attempt: Attempt, carrier_fax_id: str) -> bool:
+    def accepted(self, tx: Tx, attempt: Attempt, carrier_fax_id: str) -> bool:
         """Note that the carrier has an attempt; False when that was known, or it has ended meanwhile."""
         return self._known_to_the_carrier(tx, attempt, carrier_fax_id)
 
-    def _known_to_the_carrier(self, tx: Connection, attempt: Attempt, carrier_fax_id: str) -> bool:
+    def _known_to_the_carrier(self, tx: Tx, attempt: Attempt, carrier_fax_id: str) -> bool:
         waiting = [AttemptState.INTENT, AttemptState.UNKNOWN]
         values = {"state": AttemptState.ACCEPTED, "carrier_fax_id": carrier_fax_id}
         if not attempts.change(tx, attempt.id, waiting, **values):
@@ -62,11 +61,11 @@ class Settle:
         log.info("accepted by the carrier", fax=str(attempt.fax_id), carrier_fax=carrier_fax_id)
         return True
 
-    def _kept_reason(self, tx: Connection, attempt: Attempt) -> str:
+    def _kept_reason(self, tx: Tx, attempt: Attempt) -> str:
         fax = faxes.get(tx, attempt.fax_id)
         return CANCEL_ASKED if fax is not None and fax.held_reason == CANCEL_ASKED else ""
 
-    def _delivered(self, tx: Connection, attempt: Attempt, event: CarrierEvent) -> None:
+    def _delivered(self, tx: Tx, attempt: Attempt, event: CarrierEvent) -> None:
         # An attempt that was given up as lost may have been on its way after all: the fax has arrived then.
         open_or_lost = [*OPEN, AttemptState.VOID]
         facts = {"pages_sent": event.pages, "duration": event.duration}
@@ -77,7 +76,7 @@ class Settle:
             self._end(tx, attempt.fax_id, Tale.RECEIPT)
             metrics.pages.labels("outbound").inc(event.pages or 0)
 
-    def _failed(self, tx: Connection, attempt: Attempt, event: CarrierEvent) -> None:
+    def _failed(self, tx: Tx, attempt: Attempt, event: CarrierEvent) -> None:
         reason = event.failure_reason or "unknown"
         ended = {"failure_reason": reason, "pages_sent": event.pages, "duration": event.duration}
         if not attempts.change(tx, attempt.id, OPEN, state=AttemptState.FAILED, **ended):
@@ -93,7 +92,7 @@ class Settle:
             return
         self.again_or_fail(tx, fax, telnyx.outcome(reason), reason, telnyx.sentence(reason))
 
-    def again_or_fail(self, tx: Connection, fax: Fax, outcome: Outcome, reason: str, text: str) -> None:
+    def again_or_fail(self, tx: Tx, fax: Fax, outcome: Outcome, reason: str, text: str) -> None:
         """Plan the next try of a fax whose attempt has failed, or end it."""
         wait = next_try(outcome, fax.tries, fax.tries_allowed, self._policy.retry_delay)
         if wait is None:
@@ -104,7 +103,7 @@ class Settle:
             jobs.enqueue(tx, TRANSMIT, fax.id, due=due, keys=lines(tx, fax))
             log.info("to be tried again", fax=str(fax.id), reason=reason, due=due.isoformat(), tries=fax.tries)
 
-    def fail(self, tx: Connection, fax_id: UUID, when: Iterable[State], reason: str, text: str) -> bool:
+    def fail(self, tx: Tx, fax_id: UUID, when: Iterable[State], reason: str, text: str) -> bool:
         """End a fax as failed, and tell its sender what and why."""
         ended = {"state": State.FAILED, "failure_reason": reason, "failure_text": text, "next_try_at": None}
         if not faxes.change(tx, fax_id, when, held_reason="", **ended):
@@ -112,7 +111,7 @@ class Settle:
         self._end(tx, fax_id, Tale.FAILURE)
         return True
 
-    def canceled(self, tx: Connection, fax_id: UUID, when: Iterable[State]) -> bool:
+    def canceled(self, tx: Tx, fax_id: UUID, when: Iterable[State]) -> bool:
         """End a fax as canceled."""
         ended = {"state": State.CANCELED, "failure_reason": "canceled", "next_try_at": None, "held_reason": ""}
         if not faxes.change(tx, fax_id, when, failure_text="The fax was canceled.", **ended):
@@ -120,7 +119,7 @@ class Settle:
         self._end(tx, fax_id, Tale.FAILURE)
         return True
 
-    def _end(self, tx: Connection, fax_id: UUID, tale: Tale) -> None:
+    def _end(self, tx: Tx, fax_id: UUID, tale: Tale) -> None:
         jobs.release(tx, fax_id)
         for kind in (PREPARE, TRANSMIT):
             jobs.drop(tx, kind, fax_id)

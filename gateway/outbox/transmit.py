@@ -10,19 +10,20 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from gateway import crashpoint, logs, metrics
 from gateway.attempt import OPEN, Attempt, AttemptState, Handle
 from gateway.carriers.carrier import Accepted, Carrier, CarrierError, HandingOver, Order, Rejected, Throttled
+from gateway.dialects import telnyx
 from gateway.document import MediaType
+from gateway.errors import Refusal
 from gateway.fax import Fax, State
 from gateway.ids import new_id, new_token
+from gateway.notify import Notify
 from gateway.outbox.policy import CANCEL, RESOLVE, TRANSMIT, Policy, lines
 from gateway.outbox.settle import LIVE, Settle
 from gateway.retry import spread
 from gateway.store import attempts, events, faxes, jobs, provision
-from gateway.store.database import Database
+from gateway.store.database import Database, Tx
 from gateway.store.folder import Folder
 from gateway.store.jobs import Job
 from gateway.store.schema import applications
@@ -36,11 +37,14 @@ UNREACHABLE_STEPS = [timedelta(seconds=s) for s in (10, 30, 60, 120, 300, 600)]
 class Transmit:
     """The jobs ``transmit`` and ``cancel``; their subject is the fax."""
 
-    def __init__(self, db: Database, blobs: Folder, carrier: Carrier, settle: Settle, policy: Policy) -> None:
+    def __init__(
+        self, db: Database, blobs: Folder, carrier: Carrier, settle: Settle, notify: Notify, policy: Policy
+    ) -> None:
         self._db = db
         self._blobs = blobs
         self._carrier = carrier
         self._settle = settle
+        self._notify = notify
         self._policy = policy
 
     async def run(self, job: Job) -> None:
@@ -66,7 +70,7 @@ class Transmit:
 
     # -- before the request --------------------------------------------------------------------------------------------
 
-    def _intend(self, tx: Connection, job: Job) -> tuple[Fax, Attempt, Order] | None:
+    def _intend(self, tx: Tx, job: Job) -> tuple[Fax, Attempt, Order] | None:
         """Commit to an attempt, or find that there is nothing to send any more."""
         fax = faxes.get(tx, UUID(job.subject), lock=True)
         if fax is None or fax.state is not State.QUEUED:
@@ -81,7 +85,7 @@ class Transmit:
         faxes.change(tx, fax.id, [State.QUEUED], tries=fax.tries + 1, next_try_at=None)
         return fax, attempt, self._order(tx, fax, attempt)
 
-    def _left_open(self, tx: Connection, job: Job, last: Attempt) -> None:
+    def _left_open(self, tx: Tx, job: Job, last: Attempt) -> None:
         """An earlier run of this job ended between its commit and the answer: nobody knows what the carrier has."""
         jobs.finish(tx, job)
         if last.state is AttemptState.INTENT:
@@ -103,7 +107,7 @@ class Transmit:
             intent_at=datetime.now(UTC),
         )
 
-    def _order(self, tx: Connection, fax: Fax, attempt: Attempt) -> Order:
+    def _order(self, tx: Tx, fax: Fax, attempt: Attempt) -> Order:
         row = provision.find(tx, applications, fax.application_id) if fax.application_id else None
         upstream = row["upstream_connection_id"] if row else ""
         by_url = attempt.handle_kind is Handle.TOKEN
@@ -124,7 +128,9 @@ class Transmit:
                 content = await self._blobs.read(attempt.document_blob)
                 await self._carrier.upload(order.handle, content, MediaType.PDF.value)
             except CarrierError as error:
-                return Rejected("carrier_unreachable", str(error), passing=True)
+                return Rejected(telnyx.UNREACHABLE, str(error), passing=True)
+            except Refusal as refusal:
+                return Rejected(refusal.reason.kind.value, refusal.reason.sentence)
             crashpoint.reach("transmit.uploaded")
         if datetime.now(UTC) - started > self._policy.lease / 2:
             return Rejected(
@@ -134,7 +140,7 @@ class Transmit:
 
     # -- after the answer ----------------------------------------------------------------------------------------------
 
-    def _commit(self, tx: Connection, job: Job, fax: Fax, attempt: Attempt, answer: HandingOver) -> None:
+    def _commit(self, tx: Tx, job: Job, fax: Fax, attempt: Attempt, answer: HandingOver) -> None:
         jobs.finish(tx, job)
         if isinstance(answer, Accepted):
             if self._settle.accepted(tx, attempt, answer.carrier_fax_id):
@@ -146,13 +152,16 @@ class Transmit:
         else:
             self._unknown(tx, attempt, answer.detail)
 
-    def _replay(self, tx: Connection, carrier_fax_id: str) -> None:
+    def _replay(self, tx: Tx, carrier_fax_id: str) -> None:
         """Events about this fax may have come before we knew its id: they are dispatched once more."""
         for event_id in events.unmatched(tx, carrier_fax_id):
             jobs.enqueue(tx, "event", event_id)
 
-    def _rejected(self, tx: Connection, fax: Fax, attempt: Attempt, answer: Rejected) -> None:
-        if answer.passing:
+    def _rejected(self, tx: Tx, fax: Fax, attempt: Attempt, answer: Rejected) -> None:
+        if answer.failure_reason == telnyx.UNAUTHENTICATED:
+            # Our key, not this fax, is what the carrier refuses: it waits until the operator has mended that.
+            self._notify.operator(tx, fax, f"The carrier does not take our API key: {answer.detail}", "faxgate check")
+        if answer.passing or answer.failure_reason == telnyx.UNAUTHENTICATED:
             past = max(0, attempt.ordinal - fax.tries - 1)
             self._later(
                 tx, fax, attempt, answer.failure_reason, UNREACHABLE_STEPS[min(past, len(UNREACHABLE_STEPS) - 1)]
@@ -163,9 +172,9 @@ class Transmit:
         ):
             return
         metrics.attempts.labels("rejected").inc()
-        self._settle.fail(tx, fax.id, LIVE, answer.failure_reason, f"The carrier refused the fax: {answer.detail}")
+        self._settle.fail(tx, fax.id, LIVE, answer.failure_reason, _refused(answer))
 
-    def _later(self, tx: Connection, fax: Fax, attempt: Attempt, reason: str, wait: timedelta) -> None:
+    def _later(self, tx: Tx, fax: Fax, attempt: Attempt, reason: str, wait: timedelta) -> None:
         """The carrier certainly does not have it, and not because of this fax: try later, and count no try."""
         values = {"state": AttemptState.REJECTED, "failure_reason": reason}
         if not attempts.change(tx, attempt.id, [AttemptState.INTENT], **values):
@@ -177,7 +186,7 @@ class Transmit:
             jobs.enqueue(tx, TRANSMIT, fax.id, due=due, keys=lines(tx, fax))
         log.warning("not handed over", fax=str(fax.id), reason=reason, due=due.isoformat())
 
-    def _unknown(self, tx: Connection, attempt: Attempt, detail: str) -> None:
+    def _unknown(self, tx: Tx, attempt: Attempt, detail: str) -> None:
         now = datetime.now(UTC)
         values = {"state": AttemptState.UNKNOWN, "unknown_at": now, "failure_reason": detail}
         if not attempts.change(tx, attempt.id, [AttemptState.INTENT], **values):
@@ -185,3 +194,8 @@ class Transmit:
         metrics.attempts.labels("unknown").inc()
         jobs.enqueue(tx, RESOLVE, attempt.id, due=now + self._policy.settle_delay, priority=jobs.URGENT)
         log.warning("outcome unknown", fax=str(attempt.fax_id), attempt=str(attempt.id), why=detail)
+
+
+def _refused(answer: Rejected) -> str:
+    by_carrier = answer.failure_reason == telnyx.REJECTED
+    return f"The carrier refused the fax: {answer.detail}" if by_carrier else answer.detail

@@ -4,13 +4,11 @@ import secrets
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, or_, select
-
 from gateway.errors import Kind, refuse
 from gateway.provisioning import fields
 from gateway.store import provision
-from gateway.store.database import Row, lock_keys
-from gateway.store.schema import accounts, applications, faxboxes
+from gateway.store.database import Row, Tx, lock_keys
+from gateway.store.schema import applications
 
 MAX_RETRIES = 20
 
@@ -96,7 +94,7 @@ def faxbox(identity: UUID, account_id: UUID, host: str, values: dict[str, Any]) 
     return {**start, **values}
 
 
-def required(tx: Connection, table: Table, key: Any, what: str) -> Row:
+def required(tx: Tx, table: provision.Table, key: Any, what: str) -> Row:
     """Return a row, or refuse with NOT_FOUND."""
     row = provision.find(tx, table, key)
     if row is None:
@@ -104,37 +102,33 @@ def required(tx: Connection, table: Table, key: Any, what: str) -> Row:
     return row
 
 
-def altered(tx: Connection, table: Table, key: Any, values: dict[str, Any], what: str) -> Row:
+def altered(tx: Tx, table: provision.Table, key: Any, values: dict[str, Any], what: str) -> Row:
     """Change a row and return it."""
     required(tx, table, key, what)
     provision.alter(tx, table, key, values)
     return required(tx, table, key, what)
 
 
-def removed(tx: Connection, table: Table, key: Any, what: str) -> None:
+def removed(tx: Tx, table: provision.Table, key: Any, what: str) -> None:
     """Delete a row, or refuse with NOT_FOUND."""
     if not provision.remove(tx, table, key):
         raise refuse(Kind.NOT_FOUND, f"there is no {what} {key}", str(key))
 
 
-def unused(tx: Connection, column: Any, key: Any, sentence: str) -> None:
+def unused(tx: Tx, column: Any, key: Any, sentence: str) -> None:
     """Refuse with CONFLICT when a row refers to *key* in *column*."""
     if provision.in_use(tx, column, key):
         raise refuse(Kind.CONFLICT, sentence, str(key))
 
 
-def free_host(tx: Connection, field: str, host: str, own: UUID | None = None) -> None:
+def free_host(tx: Tx, field: str, host: str, own: UUID | None = None) -> None:
     """Refuse when a mail host is a realm or a faxbox's host already: a mail must have one meaning."""
     lock_keys(tx, ["hosts"])
-    realm = select(accounts.c.id).where(accounts.c.realm == host)
-    box = select(faxboxes.c.id).where(or_(faxboxes.c.host == host, faxboxes.c.custom_host == host))
-    for statement in (realm, box):
-        taken = tx.execute(statement).scalar()
-        if taken is not None and taken != own:
-            raise refuse(Kind.CONFLICT, f"{field} {host} is used already; every mail host has one owner", field)
+    if any(owner != own for owner in provision.owners_of_host(tx, host)):
+        raise refuse(Kind.CONFLICT, f"{field} {host} is used already; every mail host has one owner", field)
 
 
-def own_application(tx: Connection, account_id: UUID, application_id: int | None) -> int:
+def own_application(tx: Tx, account_id: UUID, application_id: int | None) -> int:
     """Return *application_id* if it is the account's, or the account's default."""
     if application_id is None:
         default = provision.default_application(tx, account_id)

@@ -9,9 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, select
-from sqlalchemy.exc import IntegrityError
-
 from gateway.account import Account, Token
 from gateway.address import parse_number
 from gateway.application import Application, Number
@@ -20,7 +17,7 @@ from gateway.faxbox import Faxbox
 from gateway.ids import digest, new_id, new_token
 from gateway.provisioning import fields, rows
 from gateway.store import provision
-from gateway.store.database import Database
+from gateway.store.database import Database, Tx, Violation
 from gateway.store.schema import accounts, applications, faxboxes, numbers, tokens
 
 T = TypeVar("T")
@@ -51,7 +48,7 @@ class Provisioning:
             "api_key_digest": digest(api_key),
         }
 
-        def unit(tx: Connection) -> Account:
+        def unit(tx: Tx) -> Account:
             if parent_id is not None:
                 rows.required(tx, accounts, parent_id, "account")
             rows.free_host(tx, "realm", values["realm"])
@@ -67,7 +64,7 @@ class Provisioning:
         checks = {"name": fields.text, "realm": fields.host, "country": fields.country, "timezone": fields.timezone}
         values = fields.checked(changes, checks)
 
-        def unit(tx: Connection) -> Account:
+        def unit(tx: Tx) -> Account:
             if "realm" in values:
                 rows.free_host(tx, "realm", values["realm"], account_id)
             return provision.account_from(rows.altered(tx, accounts, account_id, values, "account"))
@@ -77,13 +74,12 @@ class Provisioning:
     async def delete_account(self, account_id: UUID) -> None:
         """Delete an account that owns nothing any more but its default application and tokens."""
 
-        def unit(tx: Connection) -> None:
+        def unit(tx: Tx) -> None:
             rows.required(tx, accounts, account_id, "account")
             for table, what in ((faxboxes, "faxboxes"), (numbers, "numbers")):
                 rows.unused(tx, table.c.account_id, account_id, f"the account still has {what}; delete them first")
             rows.unused(tx, accounts.c.parent_id, account_id, "other accounts belong to this one; delete them first")
-            mine = select(applications.c.id).where(applications.c.account_id == account_id)
-            for application_id in list(tx.execute(mine).scalars()):
+            for application_id in provision.applications_of(tx, account_id):
                 provision.remove(tx, applications, application_id)
             provision.remove(tx, accounts, account_id)
 
@@ -104,7 +100,7 @@ class Provisioning:
             "expires_at": datetime.now(UTC) + lasts if lasts else None,
         }
 
-        def unit(tx: Connection) -> Token:
+        def unit(tx: Tx) -> Token:
             rows.required(tx, accounts, account_id, "account")
             provision.insert(tx, tokens, values)
             return provision.token_from(rows.required(tx, tokens, values["id"], "token"))
@@ -123,7 +119,7 @@ class Provisioning:
             raise fields.invalid("webhook_event_url", "is required; give the absolute URL that takes the events")
         values = rows.application(account_id, rows.application_fields(given, new=True))
 
-        def unit(tx: Connection) -> Application:
+        def unit(tx: Tx) -> Application:
             rows.required(tx, accounts, account_id, "account")
             provision.insert(tx, applications, values)
             return provision.application_from(rows.required(tx, applications, values["id"], "application"))
@@ -140,7 +136,7 @@ class Provisioning:
     async def delete_application(self, application_id: int) -> None:
         """Delete an application that no number and no faxbox uses."""
 
-        def unit(tx: Connection) -> None:
+        def unit(tx: Tx) -> None:
             rows.required(tx, applications, application_id, "application")
             for table, what in ((numbers, "numbers are"), (faxboxes, "faxboxes are")):
                 column = table.c.application_id
@@ -157,7 +153,7 @@ class Provisioning:
         identity = new_id()
         values = rows.faxbox_fields(given, new=True)
 
-        def unit(tx: Connection) -> Faxbox:
+        def unit(tx: Tx) -> Faxbox:
             account = rows.required(tx, accounts, account_id, "account")
             full = rows.faxbox(identity, account_id, f"{secrets.token_hex(4)}.{self._mail_host}", values)
             full["application_id"] = rows.own_application(tx, account_id, values.get("application_id"))
@@ -174,7 +170,7 @@ class Provisioning:
         """Change fields of a faxbox."""
         values = rows.faxbox_fields(changes)
 
-        def unit(tx: Connection) -> Faxbox:
+        def unit(tx: Tx) -> Faxbox:
             box = rows.required(tx, faxboxes, faxbox_id, "faxbox")
             account = rows.required(tx, accounts, box["account_id"], "account")
             if "application_id" in values:
@@ -190,7 +186,7 @@ class Provisioning:
     async def delete_faxbox(self, faxbox_id: UUID) -> None:
         """Delete a faxbox; its faxes stay in the account, its numbers must have been given to another before."""
 
-        def unit(tx: Connection) -> None:
+        def unit(tx: Tx) -> None:
             rows.unused(tx, numbers.c.faxbox_id, faxbox_id, "numbers still lead to this faxbox; move them first")
             rows.removed(tx, faxboxes, faxbox_id, "faxbox")
 
@@ -201,7 +197,7 @@ class Provisioning:
     async def assign_number(self, written: str, application_id: int, faxbox_id: UUID | None = None) -> Number:
         """Give a number of ours to an application and, if named, a faxbox; anew if somebody has it."""
 
-        def unit(tx: Connection) -> Number:
+        def unit(tx: Tx) -> Number:
             application = rows.required(tx, applications, application_id, "application")
             account_id = application["account_id"]
             e164 = parse_number(written, rows.required(tx, accounts, account_id, "account")["country"])
@@ -218,8 +214,8 @@ class Provisioning:
         """Forget a number: faxes for it are unrouted from then on."""
         await self._write(lambda tx: rows.removed(tx, numbers, e164, "number"))
 
-    async def _write(self, unit: Callable[[Connection], T]) -> T:
+    async def _write(self, unit: Callable[[Tx], T]) -> T:
         try:
             return await self._db.write(unit)
-        except IntegrityError as error:
+        except Violation as error:
             raise refuse(Kind.CONFLICT, "that name is taken, or something still refers to it") from error

@@ -217,7 +217,7 @@ class CarrierSection(Section):
 
     kind: Literal["telnyx"] = Field("telnyx", description="Which carrier.")
     settle_delay: Duration = Field(
-        timedelta(seconds=5), description="Before the first look at a fax of which it is not clear if the carrier has it."
+        timedelta(seconds=5), description="Before the first look at a fax that the carrier has perhaps, perhaps not."
     )
     unknown_patience: Duration = Field(
         timedelta(minutes=15), description="How long the carrier's list may leave that open before a person decides."

@@ -15,8 +15,7 @@ from gateway.ids import new_id
 from gateway.smtp import paths, replies
 from gateway.smtp.content import Content
 from gateway.smtp.door import Door
-from gateway.smtp.reception import Spooled
-from gateway.transaction import Recipient, Transaction
+from gateway.transaction import Recipient, Spooled, Transaction
 
 log = logs.logger(__name__)
 

@@ -2,19 +2,7 @@
 
 from typing import Protocol
 
-from gateway.transaction import Transaction
-
-
-class Spooled(Protocol):
-    """A message that is being written to disk (``store.folder.Spool``)."""
-
-    size: int
-
-    def write(self, data: bytes) -> None:
-        """Append bytes; raises OSError when the disk refuses them."""
-
-    def discard(self) -> None:
-        """Drop the message. Safe to call twice, and after it was kept."""
+from gateway.transaction import Spooled, Transaction
 
 
 class Reception(Protocol):

@@ -11,11 +11,27 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Connection, Executable, Select, func, insert, literal, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Executable,
+    Select,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 
 T = TypeVar("T")
+#: What a unit works in.
+Tx = Connection
+#: A unique or foreign key stands against a change.
+Violation = IntegrityError
 Row = Mapping[str, Any]
 #: In ``Connection.info``: the unit made a job ready.
 WOKEN = "faxgate.woken"
@@ -95,6 +111,11 @@ def add(tx: Connection, table: Any, values: Mapping[str, Any]) -> None:
 def changed(tx: Connection, statement: Executable) -> bool:
     """Execute an UPDATE or DELETE and return whether it met exactly one row."""
     return int(tx.execute(statement).rowcount) == 1
+
+
+def ping(tx: Connection) -> None:
+    """Ask the database something that it can always answer."""
+    tx.execute(select(1))
 
 
 def lock_keys(tx: Connection, keys: Sequence[str]) -> None:

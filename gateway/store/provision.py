@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, Table, delete, or_, select, update
+from sqlalchemy import Connection, Select, delete, or_, select, update
+from sqlalchemy import Table as Table  # noqa: PLC0414 - exported: rows.py names a table of this module by it
 
 from gateway.account import Account, Token
 from gateway.application import Application, Number
 from gateway.faxbox import Faxbox
 from gateway.store.database import Database, Row, add, changed, first, insert_new, one, scalar
-from gateway.store.schema import accounts, applications, numbers, revisions, tokens
+from gateway.store.schema import accounts, applications, faxboxes, numbers, revisions, tokens
 
 ROUTING = "routing"
 T = TypeVar("T")
@@ -101,6 +102,18 @@ def default_application(tx: Connection, account_id: UUID) -> int | None:
     mine = select(applications.c.id).where(applications.c.account_id == account_id)
     ordered = mine.order_by(applications.c.is_default.desc(), applications.c.created_at)
     return tx.execute(ordered.limit(1)).scalar()
+
+
+def applications_of(tx: Connection, account_id: UUID) -> list[int]:
+    """Return the ids of an account's applications."""
+    return list(tx.execute(select(applications.c.id).where(applications.c.account_id == account_id)).scalars())
+
+
+def owners_of_host(tx: Connection, host: str) -> list[UUID]:
+    """Return the ids of the accounts and faxboxes that have this mail host."""
+    realm = select(accounts.c.id).where(accounts.c.realm == host)
+    box = select(faxboxes.c.id).where(or_(faxboxes.c.host == host, faxboxes.c.custom_host == host))
+    return [*tx.execute(realm).scalars(), *tx.execute(box).scalars()]
 
 
 def owner_of_number(tx: Connection, e164: str) -> Number | None:
