@@ -87,6 +87,7 @@ _PIECES = [
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(_PIECES), max_size=25).map(b"".join))
 @example(b"--b\r\ntext--b\r\n\r\n--b--")
+@example(b"--b\r\n--b--\r\n--c\r\n")
 def test_a_damaged_mail_is_split_like_the_standard_library_does(body: bytes) -> None:
     message = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + body
     assert texts(ours(message)) == texts(theirs(email.message_from_bytes(message)))

@@ -1,0 +1,225 @@
+"""Fax pages: whole, in order, legible, and the same in TIFF and PDF."""
+
+from io import BytesIO
+
+import pytest
+from PIL import Image, ImageChops
+from PIL.TiffImagePlugin import TiffImageFile
+
+from gateway.document import MAX_PAGES, RenderedDocument
+from gateway.documents import render as rendering
+from gateway.documents.count import pdf_pages, tiff_pages
+from gateway.documents.ink import ink
+from gateway.documents.pdf import Pdf
+from gateway.documents.raster import Paper, Raster
+from gateway.documents.render import Files, Input, render
+from gateway.errors import Kind, Refusal
+from gateway.fax import Quality
+from tests.samples import A4, FINE_PAGE, LETTER, NORMAL_PAGE, broken_pdf, encrypted_pdf, pdf, tiff
+
+
+class Fax:
+    """What a rendering wrote."""
+
+    def __init__(self, result: RenderedDocument, files: dict[str, BytesIO]) -> None:
+        self.result = result
+        self.tiff, self.pdf, self.preview = (files[name].getvalue() for name in ("tiff", "pdf", "preview"))
+
+    def page(self, index: int) -> Image.Image:
+        """The page as the TIFF shows it; black is 0."""
+        with Image.open(BytesIO(self.tiff)) as image:
+            image.seek(index)
+            return image.convert("L")
+
+    def page_of_pdf(self, index: int, raster: Raster) -> Image.Image:
+        """The page as PDFium shows the PDF on the same grid; black is 0."""
+        document = Pdf(self.pdf, "the result")
+        try:
+            return ImageChops.invert(ink(document.grey(index, raster)).convert("L"))
+        finally:
+            document.close()
+
+
+def fax(
+    *documents: bytes,
+    quality: Quality = Quality.HIGH,
+    paper: Paper = "letter",
+    steps: list[tuple[int, int, str]] | None = None,
+) -> Fax:
+    inputs = [Input(f'"{number}.pdf"', data) for number, data in enumerate(documents)]
+    files = {name: BytesIO() for name in ("tiff", "pdf", "preview")}
+
+    def progress(page: int, of: int, label: str) -> None:
+        if steps is not None:
+            steps.append((page, of, label))
+
+    return Fax(render(inputs, Raster.of(quality, paper), Files(**files), progress), files)
+
+
+def refused(*documents: bytes) -> Refusal:
+    with pytest.raises(Refusal) as raised:
+        fax(*documents)
+    return raised.value
+
+
+def bar_width(page: Image.Image) -> int:
+    """Dots across the black bar that the samples draw; it grows with the page's number."""
+    box = ImageChops.invert(page.crop((0, page.height * 3 // 4, page.width, page.height))).getbbox()
+    assert box is not None
+    return box[2] - box[0]
+
+
+@pytest.mark.parametrize(
+    ("quality", "size", "dpi"), [(Quality.HIGH, FINE_PAGE, 196), (Quality.NORMAL, NORMAL_PAGE, 98)]
+)
+def test_the_tiff_is_a_fax(quality: Quality, size: tuple[int, int], dpi: int) -> None:
+    made = fax(pdf(2), quality=quality)
+    with Image.open(BytesIO(made.tiff)) as image:
+        assert isinstance(image, TiffImageFile)
+        for index in range(2):
+            image.seek(index)
+            tags = image.tag_v2
+            assert image.size == size
+            assert image.info["dpi"] == (204, dpi)
+            # T.6, white is zero, one strip, page n of 2
+            assert (tags[259], tags[262], len(tags[273]), tags[297]) == (4, 0, 1, (index, 2))
+    assert made.result.pages == 2
+    assert (made.result.tiff_bytes, made.result.pdf_bytes) == (len(made.tiff), len(made.pdf))
+
+
+@pytest.mark.parametrize("quality", list(Quality))
+def test_the_pdf_shows_exactly_the_pages_of_the_tiff(quality: Quality) -> None:
+    raster = Raster.of(quality, "letter")
+    made = fax(pdf(2), pdf(1, size=A4), tiff(1), pdf(1, size=(LETTER[1], LETTER[0])), quality=quality)
+    assert pdf_pages(made.pdf) == made.result.pages == 5
+    for index in range(5):
+        from_tiff, from_pdf = made.page(index), made.page_of_pdf(index, raster)
+        assert from_tiff.size == from_pdf.size
+        assert from_tiff.getextrema() == (0, 255)
+        assert ImageChops.difference(from_tiff, from_pdf).getbbox() is None
+
+
+def test_documents_are_joined_in_their_order() -> None:
+    made = fax(pdf(2), tiff(1), pdf(3))
+    assert made.result.pages == tiff_pages(made.tiff, MAX_PAGES) == 6
+    widths = [bar_width(made.page(index)) for index in (0, 1, 3, 4, 5)]
+    assert widths == [widths[0], widths[1], *widths[:2], widths[4]]
+    assert widths[0] < widths[1] < widths[4]
+
+
+def test_a_page_is_black_on_white_and_upright() -> None:
+    page = fax(pdf(1, "")).page(0)
+    assert page.getpixel((5, 5)) == 255
+    # The sample's only drawing besides its text is a bar 72 points above the foot, 72 from the left.
+    assert page.getpixel((round(100 / 612 * 1728), round((792 - 80) / 792 * page.height))) == 0
+    assert page.getpixel((round(100 / 612 * 1728), round(80 / 792 * page.height))) == 255
+
+
+def test_text_stays_legible() -> None:
+    """The letters' dots are about those of the same text drawn at once as black and white."""
+    page = fax(pdf(1, "Hello")).page(0)
+    box = ImageChops.invert(page.crop((0, 0, 1728, 900))).getbbox()
+    assert box is not None
+    share = page.crop(box).histogram()[0] / ((box[2] - box[0]) * (box[3] - box[1]))
+    assert 0.1 < share < 0.6
+
+
+@pytest.mark.parametrize("grey", [0, 0.25, 0.5, 0.7])
+@pytest.mark.parametrize("width", [0.1, 0.25, 0.5, 1])
+def test_grey_hairlines_stay(grey: float, width: float) -> None:
+    made = fax(pdf(1, "", drawing=f"{grey} G {width} w 100 400 m 500 400 l S 300 300 m 300 500 l S"))
+    page = made.page(0)
+    across = page.crop((290, 900, 700, 1240)).convert("1")
+    assert any(across.crop((0, y, across.width, y + 1)).getbbox() is None for y in range(across.height))
+
+
+@pytest.mark.parametrize(
+    ("size", "paper", "pixels"),
+    [
+        (LETTER, "letter", (1728, 2156)),
+        (A4, "a4", (1687, 2292)),
+        (A4, "letter", (1587, 2156)),
+        ((612, 1008), "letter", (1357, 2156)),
+        ((612, 1008), "legal", (1728, 2744)),
+        ((612, 396), "letter", (1728, 1078)),
+        ((306, 396), "letter", (1728, 2149)),
+        ((792, 612), "letter", (1728, 2156)),
+        ((14400, 14400), "letter", (1728, 1660)),
+        ((3, 14400), "letter", (1, 2156)),
+    ],
+)
+def test_a_page_fits_its_paper_whole_and_in_proportion(
+    size: tuple[float, float], paper: Paper, pixels: tuple[int, int]
+) -> None:
+    place = Raster.of(Quality.HIGH, paper).place(size[0] / 72, size[1] / 72)
+    assert (place.width, place.height) == pytest.approx(pixels, abs=2)
+    assert fax(pdf(1, size=size), paper=paper).page(0).size == (1728, place.height)
+
+
+def test_a_landscape_page_is_turned_clockwise() -> None:
+    page = fax(pdf(1, "", size=(792, 612))).page(0)
+    # The bar above the left end of the foot comes to stand at the top left.
+    assert page.size == FINE_PAGE
+    assert page.getpixel((round(80 / 612 * 1728), round(95 / 792 * 2156))) == 0
+
+
+def test_the_pages_own_rotation_is_obeyed() -> None:
+    turned = fax(pdf(1, "", rotate=180)).page(0)
+    plain = fax(pdf(1, "")).page(0)
+    assert bar_width(plain) > 0
+    assert ImageChops.invert(turned.crop((0, 0, 1728, 400))).getbbox() is not None
+
+
+def test_progress_is_told_page_by_page() -> None:
+    steps: list[tuple[int, int, str]] = []
+    fax(pdf(2), pdf(1), steps=steps)
+    assert steps == [
+        (0, 0, '"0.pdf"'),
+        (0, 2, '"1.pdf"'),
+        (1, 3, '"0.pdf"'),
+        (2, 3, '"0.pdf"'),
+        (3, 3, '"1.pdf"'),
+    ]
+
+
+def test_the_preview_is_a_small_picture_of_page_one() -> None:
+    made = fax(pdf(2))
+    with Image.open(BytesIO(made.preview)) as preview:
+        assert preview.format == "PNG"
+        assert preview.size == (400, 519)
+        assert len(preview.convert("L").getcolors() or []) > 2  # smoothed, not black and white
+        assert preview.convert("L").getpixel((2, 2)) == 255
+    assert made.result.preview_bytes == len(made.preview) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [(broken_pdf(), Kind.DOCUMENT_BROKEN), (encrypted_pdf(), Kind.DOCUMENT_ENCRYPTED), (b"", Kind.DOCUMENT_BROKEN)],
+)
+def test_the_document_that_cannot_be_faxed_is_named(document: bytes, kind: Kind) -> None:
+    reason = refused(pdf(), document).reason
+    assert (reason.kind, reason.subject) == (kind, "1.pdf")
+    assert reason.sentence.startswith('"1.pdf" ')
+
+
+def test_pages_are_limited_for_all_documents_together() -> None:
+    assert refused(pdf(300), pdf(51)).reason.kind is Kind.TOO_MANY_PAGES
+
+
+def test_a_page_that_cannot_be_loaded_refuses_the_document() -> None:
+    damaged = (
+        pdf(3).replace(b"/Type /Page /Parent", b"/Type /Pxxx /Parent", 2).replace(b"/Type /Pxxx", b"/Type /Page", 1)
+    )
+    reason = refused(damaged).reason
+    assert reason.kind in {Kind.DOCUMENT_BROKEN, Kind.PAGES_DISAGREE}
+
+
+def test_two_readers_must_agree_on_the_number_of_pages() -> None:
+    wrong = pdf(3).replace(b"/Count 3", b"/Count 2")
+    assert refused(wrong).reason.kind is Kind.PAGES_DISAGREE
+
+
+def test_a_page_lost_on_the_way_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = rendering._pages
+    monkeypatch.setattr(rendering, "_pages", lambda *given: list(whole(*given))[:-1])
+    assert refused(pdf(3)).reason.kind is Kind.PAGES_DISAGREE
