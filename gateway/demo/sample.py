@@ -1,7 +1,7 @@
-"""The sample document of the demo: two pages that show what a fax does to text, tables, lines and greys.
+"""The sample document of the demo: two pages that show what a fax does to text, tables, lines and shades.
 
 It is written as PDF objects (ISO 32000-1) with the standard fonts, so that it needs no files and is the same every
-time. Coordinates are points from the lower left corner of a letter page; a grey goes from 0 (black) to 1 (white).
+time. Coordinates are points from the lower left corner of a letter page. Everything is black or white, as the fax is.
 """
 
 from collections.abc import Sequence
@@ -25,10 +25,12 @@ class Page:
     def __init__(self) -> None:
         self._operators: list[str] = []
 
-    def text(self, x: float, y: float, words: str, *, size: float = 11, font: str = REGULAR, grey: float = 0) -> Self:
+    def text(
+        self, x: float, y: float, words: str, *, size: float = 11, font: str = REGULAR, white: bool = False
+    ) -> Self:
         """Write *words* with their baseline at *y*."""
         escaped = words.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
-        return self._draw(f"{grey:g} g BT /{font} {size:g} Tf {x:g} {y:g} Td ({escaped}) Tj ET")
+        return self._draw(f"{white:d} g BT /{font} {size:g} Tf {x:g} {y:g} Td ({escaped}) Tj ET")
 
     def lines(self, y: float, lines: Sequence[str], *, x: float = MARGIN, size: float = 11) -> Self:
         """Write *lines* one below the other, the first at *y*."""
@@ -40,9 +42,16 @@ class Page:
         """Write *words* in the typewriter font so that they end at *right*."""
         return self.text(right - len(words) * size * MONO_WIDTH, y, words, size=size, font=MONO)
 
-    def box(self, x: float, y: float, width: float, height: float, *, grey: float = 0) -> Self:
+    def box(self, x: float, y: float, width: float, height: float) -> Self:
         """Fill a rectangle."""
-        return self._draw(f"{grey:g} g {x:g} {y:g} {width:g} {height:g} re f")
+        return self._draw(f"0 g {x:g} {y:g} {width:g} {height:g} re f")
+
+    def shade(self, x: float, y: float, width: float, height: float, apart: float) -> Self:
+        """Fill a rectangle with hairlines that are *apart* points from each other, and draw its outline."""
+        lines = int(width / apart - 0.01)
+        for number in range(1, lines + 1):
+            self.path((x + number * apart, y), (x + number * apart, y + height), weight=0.72)
+        return self.frame(x, y, width, height, weight=0.75)
 
     def frame(self, x: float, y: float, width: float, height: float, *, weight: float = 1) -> Self:
         """Draw the outline of a rectangle."""
@@ -52,9 +61,9 @@ class Page:
         """Draw a line through *points*."""
         return self._draw(f"0 G {weight:g} w {_steps(points)} S")
 
-    def shape(self, *points: Point, grey: float = 0) -> Self:
+    def shape(self, *points: Point) -> Self:
         """Fill the area within *points*."""
-        return self._draw(f"{grey:g} g {_steps(points)} h f")
+        return self._draw(f"0 g {_steps(points)} h f")
 
     def curve(self, start: Point, *bends: tuple[float, ...], weight: float = 1.5) -> Self:
         """Draw Bezier curves from *start*, each bend as x1 y1 x2 y2 x y."""
@@ -110,7 +119,7 @@ def _welcome() -> Page:
         ],
         size=10.5,
     )
-    page.box(MARGIN, 128, RIGHT - MARGIN, 62, grey=0.9)
+    page.frame(MARGIN, 128, RIGHT - MARGIN, 62, weight=1.5)
     page.text(MARGIN + 14, 166, "Nothing left this machine", size=11, font=BOLD)
     page.lines(
         148,
@@ -130,7 +139,7 @@ def _trial() -> Page:
         page.text(MARGIN + 58, y, "Sphinx of black quartz, judge my vow. 0123456789  l1I O0 S5 B8", size=size)
         y -= size * 0.6 + 11
     page.text(MARGIN, 486, "Lines", size=13, font=BOLD)
-    for number, weight in enumerate((0.25, 0.5, 0.75, 1, 1.5, 2, 3)):
+    for number, weight in enumerate((0.5, 0.75, 1, 1.5, 2, 3, 4)):
         top = 468 - number * 13
         page.text(MARGIN, top - 3, f"{weight:g} pt", size=8).path(
             (MARGIN + 40, top), (MARGIN + 210, top), weight=weight
@@ -138,7 +147,7 @@ def _trial() -> Page:
     for number in range(10):
         angle = number * 20
         page.path((330, 384), (330 + 220 - angle, 384 + angle / 2.2), weight=0.6)
-    _greys(page, 300)
+    _shades(page, 300)
     _chart(page, 120)
     _signature(page, 370, 130)
     return page
@@ -176,33 +185,32 @@ def _table(page: Page, top: float, head: Sequence[str], rows: Sequence[Sequence[
     page.box(MARGIN, top - height, RIGHT - MARGIN, height)
     for number, words in enumerate(head):
         x = columns[number] if number < 2 else columns[number] - len(words) * 5.6
-        page.text(x, top - height + 8, words, size=10, font=BOLD, grey=1)
+        page.text(x, top - height + 8, words, size=10, font=BOLD, white=True)
     for number, row in enumerate(rows, start=1):
         y = top - (number + 1) * height
-        if number % 2 == 0:
-            page.box(MARGIN, y, RIGHT - MARGIN, height, grey=0.92)
+        page.path((MARGIN, y), (RIGHT, y), weight=0.5)
         page.text(columns[0], y + 8, row[0], size=10).text(columns[1], y + 8, row[1], size=10)
         page.figures(columns[2], y + 8, row[2])
     page.frame(MARGIN, y, RIGHT - MARGIN, top - y, weight=0.75)
 
 
-def _greys(page: Page, y: float) -> None:
-    """Draw steps of grey: what halftoning makes of them shows at a glance."""
-    page.text(MARGIN, y + 52, "Greys", size=13, font=BOLD)
-    steps, width = 11, (RIGHT - MARGIN) / 11
-    for number in range(steps):
-        x, percent = MARGIN + number * width, number * 10
-        page.box(x, y + 12, width, 28, grey=1 - percent / 100).text(x + 3, y, f"{percent} %", size=8)
-    page.frame(MARGIN, y + 12, RIGHT - MARGIN, 28, weight=0.75)
+def _shades(page: Page, y: float) -> None:
+    """Draw patterns of lines, from wide apart to touching."""
+    page.text(MARGIN, y + 52, "Shades", size=13, font=BOLD)
+    steps = (12, 8, 6, 4, 3, 2, 1.5)
+    width = (RIGHT - MARGIN) / len(steps)
+    for number, apart in enumerate(steps):
+        x = MARGIN + number * width
+        page.shade(x, y + 12, width, 28, apart).text(x + 3, y, f"{72 / apart:g} to the inch", size=8)
 
 
 def _chart(page: Page, y: float) -> None:
     """Draw how many dots a letter page has: 1728 x 1078, 1728 x 2156, and 5100 x 6600 on an office printer."""
     page.text(MARGIN, y + 142, "Dots on a page, in millions", size=13, font=BOLD)
-    bars = [("Fax, normal", 1.9, 0.0), ("Fax, high", 3.7, 0.4), ("Printer, 600 dpi", 33.7, 0.8)]
-    for number, (name, millions, grey) in enumerate(bars):
+    bars = [("Fax, normal", 1.9, 2), ("Fax, high", 3.7, 2), ("Printer, 600 dpi", 33.7, 4)]
+    for number, (name, millions, apart) in enumerate(bars):
         x, height = MARGIN + 14 + number * 80, millions * 3
-        page.box(x, y, 46, height, grey=grey).frame(x, y, 46, height, weight=0.75)
+        page.shade(x, y, 46, height, apart)
         page.text(x, y - 14, name, size=9).text(x + 15, y + height + 5, f"{millions:g}", size=9)
     page.path((MARGIN, y + 118), (MARGIN, y), (MARGIN + 256, y), weight=1)
 
