@@ -1,5 +1,6 @@
 """Telling people: each telling is a row of ``outgoing`` written with what it is about, and a job that mails it."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -143,7 +144,9 @@ class Notify:
         """Return the mail of a telling with its documents. Raises NotSent for an impossible address."""
         fax = await faxes.fetch(self._db, telling.fax_id) if telling.fax_id else None
         attachments = [] if fax is None else await self._attachments(telling, fax)
-        return compose(
+        # A large document takes a second to encode, which the event loop has not got.
+        return await asyncio.to_thread(
+            compose,
             telling,
             sender=self._sender.address,
             attachments=attachments,
