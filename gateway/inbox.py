@@ -1,5 +1,6 @@
 """A fax in: seen coming, fetched while its link lives, and mailed on until somebody has taken it."""
 
+import os
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -56,16 +57,18 @@ class Inbox:
 
     def accept(self, tx: Tx, event: CarrierEvent) -> Fax | None:
         """Apply what the carrier says of a received fax; make the fax when it is the first word of it."""
+        if event.happened is not Happened.FAILED and event.happened not in _WAYS:
+            return faxes.inbound_of(tx, event.carrier_fax_id)
         lock_keys(tx, [f"inbound:{event.carrier_fax_id}"])
         fax = faxes.inbound_of(tx, event.carrier_fax_id) or self._new(tx, event)
         if event.happened is Happened.FAILED:
             self._failed(tx, fax, event)
-        elif event.happened in _WAYS:
-            target = _WAYS[event.happened]
-            earlier = [state for state in UNDER_WAY if RANK[state] < RANK[target]]
-            faxes.change(tx, fax.id, earlier, state=target)
-            if event.happened is Happened.RECEIVED:
-                self._received(tx, fax, event)
+            return fax
+        target = _WAYS[event.happened]
+        earlier = [state for state in UNDER_WAY if RANK[state] < RANK[target]]
+        faxes.change(tx, fax.id, earlier, state=target)
+        if event.happened is Happened.RECEIVED:
+            self._received(tx, fax, event)
         return fax
 
     def assign(self, tx: Tx, fax_id: UUID, faxbox_id: UUID) -> str:
@@ -128,7 +131,9 @@ class Inbox:
         metrics.faxes_finished.labels("inbound", "failed").inc()
         now = faxes.get(tx, fax.id)
         assert now is not None
-        self._notify.about(tx, now, Tale.RECEPTION_FAILED, self._recipients(tx, now))
+        if not self._notify.about(tx, now, Tale.RECEPTION_FAILED, self._recipients(tx, now)):
+            note = f"A fax for {fax.to_number} did not arrive, and there is nobody else to tell."
+            self._notify.operator(tx, now, note, f"faxgate inbox show {fax.id}")
 
     def _received(self, tx: Tx, fax: Fax, event: CarrierEvent) -> None:
         facts = {"pages": event.pages, "pages_sent": event.pages, "duration": event.duration, "partial": event.partial}
@@ -157,7 +162,7 @@ class Inbox:
         try:
             with metrics.media_fetch_seconds.time():
                 await self._fetch(fax, spool)
-            found = await self._inspected(fax, spool)
+            found = await self._inspected(fax, spool, last=job.tries >= TELL_AFTER)
             crashpoint.reach("retrieve.fetched")
             await self._db.write(lambda tx: self._keep(tx, job, fax, found, spool.key), before=[spool.seal])
         except (FetchError, CarrierError, Refusal) as error:
@@ -190,19 +195,31 @@ class Inbox:
         rows = await self._db.rows(events.received_of(fax.carrier_fax_id))
         return str(rows[0]["raw"].get("media_url") or "") if rows else ""
 
-    async def _inspected(self, fax: Fax, spool: Spool) -> Inspection:
-        found = await self._sandbox.inspect(spool.fileno())
-        if fax.pages is not None and found.pages < fax.pages and not fax.partial:
-            raise FetchError(f"the document has {found.pages} of {fax.pages} pages")
-        return found
+    async def _inspected(self, fax: Fax, spool: Spool, *, last: bool) -> tuple[Inspection, bool]:
+        """Return what the document is, and whether it is less than the carrier said.
 
-    def _keep(self, tx: Tx, job: Job, fax: Fax, found: Inspection, key: str) -> None:
+        A short or unreadable one is fetched again; when that has not helped (*last*), what there is goes on, marked.
+        """
+        try:
+            found = await self._sandbox.inspect(spool.fileno())
+        except Refusal as refusal:
+            media_type = _by_magic(os.pread(spool.fileno(), 4, 0))
+            if refusal.reason.temporary or not last or media_type is None:
+                raise
+            return Inspection(media_type.value, fax.pages or 0, spool.size), True
+        short = fax.pages is not None and found.pages < fax.pages and not fax.partial
+        if short and not last:
+            raise FetchError(f"the document has {found.pages} of {fax.pages} pages")
+        return found, fax.partial or short
+
+    def _keep(self, tx: Tx, job: Job, fax: Fax, found: tuple[Inspection, bool], key: str) -> None:
         jobs.finish(tx, job)
-        document = {"pages_blob": key, "media_type": found.media_type, "pages": found.pages}
-        if not faxes.change(tx, fax.id, [State.PROCESSING], state=State.RECEIVED, **document):
+        document, partial = found
+        facts = {"pages_blob": key, "media_type": document.media_type, "pages": document.pages, "partial": partial}
+        if not faxes.change(tx, fax.id, [State.PROCESSING], state=State.RECEIVED, **facts):
             return
         metrics.faxes_finished.labels("inbound", "received").inc()
-        metrics.pages.labels("inbound").inc(found.pages)
+        metrics.pages.labels("inbound").inc(document.pages)
         if fax.account_id is None:
             now = faxes.get(tx, fax.id)
             assert now is not None
@@ -256,3 +273,9 @@ class Inbox:
         if not recipients:
             note = "A fax has come for an application and a faxbox that have no mail address to send it to."
             self._notify.operator(tx, fax, note, f"faxgate inbox save {fax.id}")
+
+
+def _by_magic(start: bytes) -> MediaType | None:
+    if start.startswith(b"%PDF"):
+        return MediaType.PDF
+    return MediaType.TIFF if start in {b"II*\x00", b"MM\x00*"} else None
