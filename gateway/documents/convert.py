@@ -13,7 +13,7 @@ from gateway.documents.ink import ink
 from gateway.documents.open import Document, opened, pages_disagree
 from gateway.documents.pdf_writer import PdfWriter, Picture, jpeg_picture, t6_picture
 from gateway.documents.raster import KEEPING
-from gateway.documents.render import Progress, read_back
+from gateway.documents.render import Progress, Step, read_back
 from gateway.documents.tiff import Tiff, on_white, resolution, to_grey
 from gateway.documents.tiff_writer import TiffWriter
 
@@ -47,17 +47,17 @@ def convert(data: bytes, label: str, to: MediaType, output: BinaryIO, progress: 
 def _to_tiff(document: Document, output: BinaryIO, progress: Progress) -> None:
     writer = TiffWriter(output, document.pages)
     for index in range(document.pages):
+        progress(Step(index, document.pages, document.label, index + 1))
         page = ink(document.grey(index, KEEPING))
         writer.add(t6(page), page.width, page.height, KEEPING.dpi_y)
-        progress(index + 1, document.pages, document.label)
 
 
 def _to_pdf(data: bytes, document: Tiff, output: BinaryIO, progress: Progress) -> None:
     writer = PdfWriter(output)
     # Two readers may see chains of different length; the count of the result tells.
     for index, directory in enumerate(ifd.directories(data)):
+        progress(Step(index, document.pages, document.label, index + 1))
         writer.add(_copied(data, directory) or _coded(document.picture(index)))
-        progress(index + 1, document.pages, document.label)
     writer.finish()
 
 

@@ -3,8 +3,8 @@
 import contextlib
 from typing import Final
 
-import pypdfium2 as pdfium  # type: ignore[import-untyped]  # ships no types
-import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]  # ships no types
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
 from PIL import Image
 
 from gateway.document import MediaType

@@ -16,8 +16,19 @@ from gateway.documents.preview import write_preview
 from gateway.documents.raster import DPI_X, Raster
 from gateway.documents.tiff_writer import TiffWriter
 
-#: Called after each page: pages done, pages in all, the name of the document at work.
-Progress = Callable[[int, int, str], None]
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far the work is, told before each page and at the end: pages done, pages in all as far as they are known, and
+    what comes next: the page (from 1; 0 is the document's opening) of the document called *label*."""
+
+    done: int
+    total: int
+    label: str
+    page: int
+
+
+Progress = Callable[[Step], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +59,35 @@ def render(inputs: Sequence[Input], raster: Raster, files: Files, progress: Prog
     total = _count(inputs, progress)
     check_length(total, everything)
     tiff, pdf = TiffWriter(files.tiff, total), PdfWriter(files.pdf)
-    for number, (label, page) in enumerate(_pages(inputs, raster)):
+    for number, page in enumerate(_pages(inputs, raster, total, progress)):
         code = t6(page)
         tiff.add(code, page.width, page.height, raster.dpi_y)
         pdf.add(t6_picture(code, page.width, page.height, (DPI_X, raster.dpi_y)))
         if number == 0:
             write_preview(page, raster.dpi_y, files.preview)
-        progress(number + 1, total, label)
     pdf.finish()
-    return _checked(files, total, everything)
+    result = _checked(files, total, everything)
+    progress(Step(total, total, everything, 0))
+    return result
 
 
 def _count(inputs: Sequence[Input], progress: Progress) -> int:
     total = 0
     for item in inputs:
-        progress(0, total, item.label)  # so that a document that kills the process is known by name
+        progress(Step(0, total, item.label, 0))  # so that a document that ends the process is known by name
         total += pages_to_fax(item.data, item.label)
     return total
 
 
-def _pages(inputs: Sequence[Input], raster: Raster) -> Iterator[tuple[str, Image.Image]]:
-    """Yield every page in order with its document's label; 1 is black."""
+def _pages(inputs: Sequence[Input], raster: Raster, total: int, progress: Progress) -> Iterator[Image.Image]:
+    """Yield every page in order; 1 is black."""
+    done = 0
     for item in inputs:
         with opened(item.data, item.label) as document:
             for index in range(document.pages):
-                yield item.label, ink(document.grey(index, raster))
+                progress(Step(done, total, item.label, index + 1))
+                yield ink(document.grey(index, raster))
+                done += 1
 
 
 def _checked(files: Files, total: int, label: str) -> RenderedDocument:

@@ -58,6 +58,13 @@ def rendered_from(value: object) -> RenderedDocument:
     return RenderedDocument(*sizes)
 
 
+def step_from(value: object) -> tuple[int, int, str, int]:
+    """Read a ``step``: pages done, pages in all, and the document and page that come next; raises Garbled."""
+    known = _header(value)
+    label = _get(known, "label", str)[:200]
+    return _get(known, "done", int), _get(known, "total", int), label, _get(known, "page", int)
+
+
 def converted_from(value: object) -> int:
     """Read the pages of a ``converted``; raises Garbled."""
     return _get({"pages": value}, "pages", int)

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from gateway.document import MediaType
 from gateway.documents.convert import convert
 from gateway.documents.raster import Raster
-from gateway.documents.render import Files, Input, render
+from gateway.documents.render import Files, Input, Step, render
 from gateway.errors import Kind, refuse
 from gateway.mail.parse import extract
 from gateway.sandbox.reader import THE_DOCUMENT, guarded, mapped, release, whole
@@ -66,8 +66,5 @@ def _emptied(descriptor: int) -> BinaryIO:
     return os.fdopen(descriptor, "w+b", closefd=False)
 
 
-def _progress(channel: Channel) -> Callable[[int, int, str], None]:
-    def tell(page: int, of: int, document: str) -> None:
-        channel.send({"page": page, "of": of, "document": document})
-
-    return tell
+def _progress(channel: Channel) -> Callable[[Step], None]:
+    return lambda step: channel.send({"step": asdict(step)})

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from gateway import logs, metrics
 from gateway.errors import Kind, Refusal, refuse
+from gateway.sandbox.answers import step_from
 from gateway.sandbox.link import Gone, Link
 from gateway.sandbox.requests import Limits
 from gateway.sandbox.wire import OUT_OF_MEMORY, Garbled, Header, pair
@@ -195,8 +196,8 @@ class _Hearing:
         self._link = link
         self._limits = limits
         self._on_progress = on_progress
-        self._document = "the document"
-        self._page = 0
+        self._told = 0
+        self._next: tuple[str, int] = ("the document", 0)
 
     async def answer(self) -> Header:
         """Return the datagram that ends the job; raises TimeoutError, Gone or Garbled."""
@@ -204,27 +205,25 @@ class _Hearing:
             while True:
                 async with asyncio.timeout(self._limits.page_seconds):
                     header = await self._link.receive()
-                if "page" not in header:
+                if "step" not in header:
                     return header
-                self._note(header)
+                self._note(header["step"])
 
     def stopped(self, why: str) -> Refusal:
         """Return the refusal of the document at which the job ended."""
+        document, page = self._next
         metrics.sandbox_kills.labels(why).inc()
-        log.warning("a document stopped its rendering", why=why, page=self._page + 1)
-        where = f"page {self._page + 1} of {self._document}" if self._page else self._document
-        cause = _CAUSES.get(why, "cannot be opened")
-        return refuse(
-            Kind.RENDERING_STOPPED, f"{where} {cause}; print it into a new PDF and send that", self._document.strip('"')
-        )
+        log.warning("a document stopped its rendering", why=why, page=page)
+        where = f"page {page} of {document}" if page else document
+        sentence = f"{where} {_CAUSES.get(why, 'cannot be opened')}; print it into a new PDF and send that"
+        return refuse(Kind.RENDERING_STOPPED, sentence, document.strip('"'))
 
-    def _note(self, header: Header) -> None:
-        page, of, document = header.get("page"), header.get("of"), header.get("document")
-        if type(page) is not int or type(of) is not int or not isinstance(document, str):
-            raise Garbled("no progress")
-        self._page, self._document = page, document[:200]
-        if page and self._on_progress is not None:
-            self._on_progress(page, of)
+    def _note(self, step: object) -> None:
+        done, total, document, page = step_from(step)
+        self._next = document, page
+        if done > self._told and self._on_progress is not None:
+            self._told = done
+            self._on_progress(done, total)
 
 
 def _resolve(ready: "asyncio.Future[Zygote] | None", zygote: Zygote) -> None:

@@ -8,7 +8,7 @@
 | the zygote | ``do: convert, job, to`` | channel, source, output | ``converted`` on the channel |
 | the zygote | ``do: kill, job`` | | none |
 
-Both say ``ready`` once. Before its answer a job says ``page, of, document`` again and again. The zygote says of every
+Both say ``ready`` once. Before its answer a job says ``step`` again and again. The zygote says of every
 job ``ended: job, started``. In place of an answer may come ``refusal``, or ``failed`` with the place of our own fault.
 """
 

@@ -12,7 +12,7 @@ from gateway.documents.count import pdf_pages, tiff_pages
 from gateway.documents.ink import ink
 from gateway.documents.pdf import Pdf
 from gateway.documents.raster import Paper, Raster
-from gateway.documents.render import Files, Input, render
+from gateway.documents.render import Files, Input, Progress, Step, render
 from gateway.errors import Kind, Refusal
 from gateway.fax import Quality
 from tests.samples import A4, FINE_PAGE, LETTER, NORMAL_PAGE, broken_pdf, encrypted_pdf, pdf, tiff
@@ -44,14 +44,10 @@ def fax(
     *documents: bytes,
     quality: Quality = Quality.HIGH,
     paper: Paper = "letter",
-    steps: list[tuple[int, int, str]] | None = None,
+    progress: Progress = lambda step: None,
 ) -> Fax:
     inputs = [Input(f'"{number}.pdf"', data) for number, data in enumerate(documents)]
     files = {name: BytesIO() for name in ("tiff", "pdf", "preview")}
-
-    def progress(page: int, of: int, label: str) -> None:
-        if steps is not None:
-            steps.append((page, of, label))
 
     return Fax(render(inputs, Raster.of(quality, paper), Files(**files), progress), files)
 
@@ -170,15 +166,16 @@ def test_the_pages_own_rotation_is_obeyed() -> None:
     assert ImageChops.invert(turned.crop((0, 0, 1728, 400))).getbbox() is not None
 
 
-def test_progress_is_told_page_by_page() -> None:
-    steps: list[tuple[int, int, str]] = []
-    fax(pdf(2), pdf(1), steps=steps)
+def test_progress_is_told_before_each_page_and_at_the_end() -> None:
+    steps: list[Step] = []
+    fax(pdf(2), pdf(1), progress=steps.append)
     assert steps == [
-        (0, 0, '"0.pdf"'),
-        (0, 2, '"1.pdf"'),
-        (1, 3, '"0.pdf"'),
-        (2, 3, '"0.pdf"'),
-        (3, 3, '"1.pdf"'),
+        Step(0, 0, '"0.pdf"', 0),
+        Step(0, 2, '"1.pdf"', 0),
+        Step(0, 3, '"0.pdf"', 1),
+        Step(1, 3, '"0.pdf"', 2),
+        Step(2, 3, '"1.pdf"', 1),
+        Step(3, 3, "the fax", 0),
     ]
 
 

@@ -1,0 +1,249 @@
+"""Mails and documents through real confined processes."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from typing import BinaryIO
+
+import pytest
+import pytest_asyncio
+
+from gateway.document import MediaType, RenderedDocument
+from gateway.documents.count import pdf_pages, tiff_pages
+from gateway.errors import Kind, Refusal
+from gateway.sandbox import Outputs, Sandbox, Source
+from tests.samples import Attachment, broken_pdf, encrypted_pdf, mail, pdf, png, tiff
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # the processes serve all tests
+
+
+class Files:
+    """Temporary files that are closed together."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def new(self, data: bytes = b"") -> BinaryIO:
+        file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with all others
+        self._stack.callback(file.close)
+        file.write(data)
+        file.flush()
+        return file
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+@pytest.fixture
+def files() -> Iterator[Files]:
+    made = Files()
+    yield made
+    made.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sandbox() -> AsyncIterator[Sandbox]:
+    box = Sandbox(readers=1, renderers=2)
+    await box.start()
+    yield box
+    await box.stop()
+
+
+class Rendering:
+    """Somewhere for a rendering to go."""
+
+    def __init__(self, files: Files, held: bytes = b"") -> None:
+        self.files = [files.new(held) for _ in range(3)]
+        self.outputs = Outputs(*(file.fileno() for file in self.files))
+
+    def read(self) -> list[bytes]:
+        return [os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0) for file in self.files]
+
+
+async def render(
+    sandbox: Sandbox, files: Files, data: bytes, source: Source | None = None
+) -> tuple[RenderedDocument, list[bytes]]:
+    made = Rendering(files)
+    result = await sandbox.render(files.new(data).fileno(), source or Source("document"), made.outputs)
+    return result, made.read()
+
+
+async def refused(sandbox: Sandbox, files: Files, data: bytes, source: Source | None = None) -> Refusal:
+    with pytest.raises(Refusal) as raised:
+        await render(sandbox, files, data, source)
+    return raised.value
+
+
+async def test_a_mail_is_read(sandbox: Sandbox, files: Files) -> None:
+    message = mail([Attachment("Vertrag.pdf", pdf(2)), Attachment("logo.png", png(), "image/png", "inline")])
+    reading = await sandbox.read_mail(files.new(message).fileno(), len(message))
+    assert [(part.name, part.used, part.pages) for part in reading.parts] == [
+        ("", False, 0),
+        ("Vertrag.pdf", True, 2),
+        ("logo.png", False, 0),
+    ]
+    assert (reading.header_from, reading.subject, reading.refusal) == ("alice@example.org", "A fax", None)
+
+
+@pytest.mark.parametrize(
+    ("attachment", "kind"),
+    [
+        (Attachment("a.png", png(), "image/png"), Kind.NOTHING_TO_FAX),
+        (Attachment("a.pdf", encrypted_pdf()), Kind.DOCUMENT_ENCRYPTED),
+        (Attachment("a.pdf", broken_pdf()), Kind.DOCUMENT_BROKEN),
+    ],
+)
+async def test_what_is_wrong_with_a_mail_comes_back(
+    sandbox: Sandbox, files: Files, attachment: Attachment, kind: Kind
+) -> None:
+    message = mail([attachment])
+    reading = await sandbox.read_mail(files.new(message).fileno(), len(message))
+    assert reading.refusal is not None
+    assert reading.refusal.kind is kind
+
+
+async def test_only_the_given_size_of_a_file_is_the_mail(sandbox: Sandbox, files: Files) -> None:
+    message = mail()
+    reading = await sandbox.read_mail(files.new(message + b"more than the mail").fileno(), len(message))
+    whole = await sandbox.read_mail(files.new(message).fileno(), len(message))
+    assert reading == whole
+
+
+async def test_an_empty_mail_is_read(sandbox: Sandbox, files: Files) -> None:
+    reading = await sandbox.read_mail(files.new().fileno(), 0)
+    assert reading.refusal is not None
+    assert reading.refusal.kind is Kind.NOTHING_TO_FAX
+
+
+async def test_a_280_kb_header_is_refused(sandbox: Sandbox, files: Files) -> None:
+    message = b"Subject: " + b"=?utf-8?q?=41?=\r\n " * 20_000 + b"\r\n\r\nx"
+    before = sandbox.pids
+    reading = await sandbox.read_mail(files.new(message).fileno(), len(message))
+    assert reading.refusal is not None
+    assert reading.refusal.kind is Kind.MESSAGE_UNREADABLE
+    assert sandbox.pids == before
+
+
+async def test_the_longest_reading_fits(sandbox: Sandbox, files: Files) -> None:
+    name = "%F0%9F%93%A0" * 120
+    part = (
+        f"--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename*=UTF-8''{name}\r\n\r\nx\r\n"
+    )
+    message = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + part.encode() * 190
+    reading = await sandbox.read_mail(files.new(message).fileno(), len(message))
+    assert [len(part.name) for part in reading.parts] == [100] * 190
+    assert reading.refusal is not None
+
+
+async def test_a_document_is_rendered(sandbox: Sandbox, files: Files) -> None:
+    result, (tiff_file, pdf_file, preview) = await render(sandbox, files, pdf(3))
+    assert result == RenderedDocument(3, len(tiff_file), len(pdf_file), len(preview))
+    assert tiff_pages(tiff_file, 350) == pdf_pages(pdf_file) == 3
+    assert preview.startswith(b"\x89PNG")
+
+
+async def test_the_parts_of_a_mail_are_joined_in_the_order_asked_for(sandbox: Sandbox, files: Files) -> None:
+    message = mail([Attachment("a.pdf", pdf(1)), Attachment("b.tif", tiff(2), "image/tiff")])
+    steps: list[tuple[int, int]] = []
+    made = Rendering(files)
+    result = await sandbox.render(
+        files.new(message).fileno(), Source("mail", (1, 2)), made.outputs, lambda *step: steps.append(step)
+    )
+    assert result.pages == 3
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+    other, _ = await render(sandbox, files, message, Source("mail", (2, 1)))
+    assert other.pages == 3
+    alone, _ = await render(sandbox, files, message, Source("mail", (2,)))
+    assert alone.pages == 2
+
+
+async def test_the_part_that_cannot_be_rendered_is_named(sandbox: Sandbox, files: Files) -> None:
+    message = mail([Attachment("good.pdf", pdf()), Attachment("bad.pdf", broken_pdf())])
+    reason = (await refused(sandbox, files, message, Source("mail", (1, 2)))).reason
+    assert (reason.kind, reason.subject) == (Kind.DOCUMENT_BROKEN, "bad.pdf")
+    missing = (await refused(sandbox, files, message, Source("mail", (1, 9)))).reason
+    assert missing.sentence == "the mail has no part 10"
+
+
+async def test_what_the_outputs_held_is_overwritten(sandbox: Sandbox, files: Files) -> None:
+    made = Rendering(files, held=b"old" * 100_000)
+    result = await sandbox.render(files.new(pdf()).fileno(), Source("document"), made.outputs)
+    assert [len(data) for data in made.read()] == [result.tiff_bytes, result.pdf_bytes, result.preview_bytes]
+    assert tiff_pages(made.read()[0], 350) == 1
+
+
+async def test_offsets_do_not_matter_and_do_not_move(sandbox: Sandbox, files: Files) -> None:
+    message = mail()
+    source, made = files.new(message), Rendering(files)
+    source.seek(7)
+    made.files[0].seek(5)
+    reading = await sandbox.read_mail(source.fileno(), len(message))
+    result = await sandbox.render(source.fileno(), Source("mail", (1,)), made.outputs)
+    assert (reading.pages, result.pages) == (1, 1)
+    assert (os.lseek(source.fileno(), 0, os.SEEK_CUR), os.lseek(made.files[0].fileno(), 0, os.SEEK_CUR)) == (7, 5)
+
+
+@pytest.mark.parametrize(("data", "media_type"), [(pdf(2), MediaType.PDF), (tiff(2), MediaType.TIFF)])
+async def test_a_document_is_inspected(sandbox: Sandbox, files: Files, data: bytes, media_type: MediaType) -> None:
+    found = await sandbox.inspect(files.new(data).fileno())
+    assert (found.media_type, found.pages, found.size) == (media_type, 2, len(data))
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"", Kind.DOCUMENT_BROKEN),
+        (b"<html>", Kind.DOCUMENT_BROKEN),
+        (broken_pdf(), Kind.DOCUMENT_BROKEN),
+        (encrypted_pdf(), Kind.DOCUMENT_ENCRYPTED),
+    ],
+)
+async def test_what_is_no_document_is_refused(sandbox: Sandbox, files: Files, data: bytes, kind: Kind) -> None:
+    with pytest.raises(Refusal) as raised:
+        await sandbox.inspect(files.new(data).fileno())
+    assert raised.value.reason.kind is kind
+    with pytest.raises(Refusal) as raised:
+        await sandbox.convert(files.new(data).fileno(), MediaType.TIFF, files.new().fileno())
+    assert raised.value.reason.kind is kind
+    assert (await refused(sandbox, files, data)).reason.kind is kind
+
+
+@pytest.mark.parametrize("to", [MediaType.PDF, MediaType.TIFF])
+@pytest.mark.parametrize("data", [pdf(2), tiff(2)], ids=["pdf", "tiff"])
+async def test_a_document_is_converted(sandbox: Sandbox, files: Files, data: bytes, to: MediaType) -> None:
+    output = files.new(b"old" * 50_000)
+    assert await sandbox.convert(files.new(data).fileno(), to, output.fileno()) == 2
+    found = await sandbox.inspect(output.fileno())
+    assert (found.media_type, found.pages) == (to, 2)
+
+
+async def test_many_at_once_do_not_mix(sandbox: Sandbox, files: Files) -> None:
+    documents = [pdf(pages) for pages in (1, 2, 3, 4, 5, 6)]
+    renderings = [render(sandbox, files, document) for document in documents]
+    inspections = [sandbox.inspect(files.new(document).fileno()) for document in documents]
+    rendered = await asyncio.gather(*renderings)
+    inspected = await asyncio.gather(*inspections)
+    assert [result.pages for result, _ in rendered] == [found.pages for found in inspected] == [1, 2, 3, 4, 5, 6]
+
+
+async def test_descriptors_do_not_leak(sandbox: Sandbox, files: Files) -> None:
+    message, broken = files.new(mail()), files.new(broken_pdf())
+    made = Rendering(files)
+
+    async def round_trip() -> None:
+        await sandbox.read_mail(message.fileno(), len(mail()))
+        await sandbox.render(message.fileno(), Source("mail", (1,)), made.outputs)
+        for refusing in (
+            sandbox.inspect(broken.fileno()),
+            sandbox.render(broken.fileno(), Source("document"), made.outputs),
+        ):
+            with pytest.raises(Refusal):
+                await refusing
+
+    await round_trip()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        await round_trip()
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,364 @@
+"""Processes of the sandbox that hang, crash, grow or are killed: the daemon goes on, and nothing is left behind."""
+
+import asyncio
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from gateway.errors import ConfigurationError, Kind, Refusal
+from gateway.sandbox import Limits, Sandbox, Source
+from tests.integration.test_sandbox import Files, Rendering, files, refused, render
+from tests.samples import Attachment, mail, pdf, tiff
+
+__all__ = ["files"]  # the fixture
+
+PATIENCE = 20.0
+
+
+@asynccontextmanager
+async def running(limits: Limits | None = None, readers: int = 1, renderers: int = 1) -> AsyncIterator[Sandbox]:
+    box = Sandbox(readers, renderers, limits)
+    await box.start()
+    try:
+        yield box
+    finally:
+        pids = box.pids
+        await box.stop()
+        assert not any(exists(pid) for pid in pids)
+
+
+def exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+async def until(what: str, *, timeout: float = PATIENCE) -> AsyncIterator[None]:
+    """Turn until the caller breaks out; fails when *what* takes too long."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        yield
+        await asyncio.sleep(0.01)
+    pytest.fail(f"{what} did not happen")
+
+
+async def child_of(zygote: int) -> int:
+    async for _ in until("a job"):
+        if found := children(zygote):
+            return found[0]
+    raise AssertionError
+
+
+def endless_pdf() -> bytes:
+    """A page whose drawing calls a form ten times that calls a form ten times, and so on: 10^9 rectangles."""
+    depth = 9
+    objects = ["<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Count 1 /Kids [3 0 R] >>"]
+    calls = "/F Do " * 10
+    objects.append(
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
+        "/Resources << /XObject << /F 5 0 R >> >> >>"
+    )
+    objects.append(f"<< /Length {len(calls)} >>\nstream\n{calls}\nendstream")
+    for level in range(depth):
+        last = level == depth - 1
+        content = "0 0 600 700 re f" if last else calls
+        inner = "" if last else f"/Resources << /XObject << /F {6 + level} 0 R >> >>"
+        objects.append(
+            f"<< /Type /XObject /Subtype /Form /BBox [0 0 612 792] {inner} /Length {len(content)} >>\n"
+            f"stream\n{content}\nendstream"
+        )
+    body, offsets = b"%PDF-1.4\n", []
+    for number, item in enumerate(objects, start=1):
+        offsets.append(len(body))
+        body += f"{number} 0 obj\n{item}\nendobj\n".encode()
+    table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
+    size = len(objects) + 1
+    trailer = f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n<< /Size {size} /Root 1 0 R >>\n"
+    return body + f"{trailer}startxref\n{len(body)}\n%%EOF\n".encode()
+
+
+def wide_tiff() -> bytes:
+    """A picture of 110 million dots, small on disk."""
+    from io import BytesIO
+
+    output = BytesIO()
+    Image.new("L", (11_000, 10_000), 200).save(output, "TIFF", compression="tiff_adobe_deflate", dpi=(600, 600))
+    return output.getvalue()
+
+
+async def test_a_document_that_takes_too_long_is_ended_and_named(files: Files) -> None:
+    message = mail([Attachment("good.pdf", pdf(1)), Attachment("endless.pdf", endless_pdf())])
+    async with running(Limits(page_seconds=0.5)) as box:
+        zygote = box.pids[-1]
+        reason = (await refused(box, files, message, Source("mail", (1, 2)))).reason
+        assert (reason.kind, reason.subject) == (Kind.RENDERING_STOPPED, "endless.pdf")
+        assert (
+            reason.sentence == 'page 1 of "endless.pdf" takes too long to open; print it into a new PDF and send that'
+        )
+        assert children(zygote) == []
+        assert box.pids[-1] == zygote
+        assert (await render(box, files, pdf(2)))[0].pages == 2
+
+
+async def test_a_job_has_a_limit_however_often_it_says_something(files: Files) -> None:
+    async with running(Limits(job_seconds=0.5)) as box:
+        assert (await refused(box, files, pdf(300))).reason.kind is Kind.RENDERING_STOPPED
+
+
+async def test_a_document_that_needs_too_much_memory_is_refused(files: Files) -> None:
+    async with running(Limits(memory_bytes=160 << 20)) as box:
+        reason = (await refused(box, files, wide_tiff())).reason
+        assert reason.kind is Kind.RENDERING_STOPPED
+        assert reason.sentence == (
+            "page 1 of the document needs too much memory to open; print it into a new PDF and send that"
+        )
+        assert (await render(box, files, pdf()))[0].pages == 1
+
+
+async def test_pages_that_grow_beyond_their_limit_are_refused(files: Files) -> None:
+    async with running(Limits(output_bytes=4000)) as box:
+        reason = (await refused(box, files, pdf(40))).reason
+        assert reason.kind is Kind.DOCUMENT_TOO_LARGE
+
+
+async def test_a_mail_that_needs_too_much_memory_is_refused_and_the_reader_lives(files: Files) -> None:
+    message = b"Content-Type: application/pdf\r\n\r\n" + pdf() + bytes(100 << 20)
+    async with running(Limits(memory_bytes=160 << 20)) as box:
+        before = box.pids
+        reading = await box.read_mail(files.new(message).fileno(), len(message))
+        assert reading.refusal is not None
+        assert reading.refusal.kind is Kind.MESSAGE_UNREADABLE
+        assert box.pids == before
+
+
+async def test_a_reader_that_hangs_is_replaced_and_the_mail_read(files: Files) -> None:
+    message = mail()
+    async with running(Limits(read_seconds=1)) as box:
+        hanging = box.pids[0]
+        os.kill(hanging, signal.SIGSTOP)
+        reading = await box.read_mail(files.new(message).fileno(), len(message))
+        assert reading.pages == 1
+        assert not exists(hanging)
+        assert hanging not in box.pids
+
+
+async def test_a_reader_that_dies_over_a_mail_is_replaced_and_the_mail_read(files: Files) -> None:
+    message = mail()
+    async with running() as box:
+        reader = box.pids[0]
+        os.kill(reader, signal.SIGSTOP)
+        reading = asyncio.ensure_future(box.read_mail(files.new(message).fileno(), len(message)))
+        await asyncio.sleep(0.1)
+        os.kill(reader, signal.SIGKILL)
+        assert (await reading).pages == 1
+
+
+async def test_readers_killed_while_idle_are_replaced(files: Files) -> None:
+    message = mail()
+    async with running(readers=2) as box:
+        before = box.pids[:2]
+        for reader in before:
+            os.kill(reader, signal.SIGKILL)
+        reading = await box.read_mail(files.new(message).fileno(), len(message))
+        assert reading.pages == 1
+        async for _ in until("a replacement"):
+            if len(box.pids) == 3 and not set(before) & set(box.pids):
+                break
+
+
+async def test_a_mail_that_ends_two_readers_is_refused_for_good(files: Files) -> None:
+    message = mail()
+    async with running(Limits(read_seconds=0.0001)) as box:
+        reading = await box.read_mail(files.new(message).fileno(), len(message))
+        assert reading.refusal is not None
+        assert reading.refusal.kind is Kind.MESSAGE_UNREADABLE
+        assert not reading.refusal.temporary
+
+
+async def test_a_reader_is_renewed_after_its_share_of_mails(files: Files) -> None:
+    message = mail()
+    file = files.new(message)
+    async with running(Limits(mails_per_reader=2)) as box:
+        seen = set()
+        for _ in range(6):
+            assert (await box.read_mail(file.fileno(), len(message))).pages == 1
+            seen.update(box.pids[:1])
+        assert len(seen) >= 2
+
+
+async def test_a_zygote_that_dies_is_replaced_and_the_job_may_come_again(files: Files) -> None:
+    async with running() as box:
+        zygote = box.pids[-1]
+        job = asyncio.ensure_future(refused(box, files, endless_pdf()))
+        child = await child_of(zygote)
+        os.kill(zygote, signal.SIGKILL)
+        reason = (await job).reason
+        assert (reason.kind, reason.temporary) == (Kind.INTERNAL, True)
+        async for _ in until("the child's end"):
+            if not exists(child):
+                break
+        assert (await render(box, files, pdf()))[0].pages == 1
+        assert box.pids[-1] != zygote
+
+
+async def test_a_child_that_crashes_refuses_its_document(files: Files) -> None:
+    async with running() as box:
+        job = asyncio.ensure_future(refused(box, files, endless_pdf()))
+        os.kill(await child_of(box.pids[-1]), signal.SIGSEGV)
+        reason = (await job).reason
+        assert (reason.kind, reason.sentence) == (
+            Kind.RENDERING_STOPPED,
+            "page 1 of the document cannot be opened; print it into a new PDF and send that",
+        )
+
+
+async def test_a_cancelled_job_leaves_no_child(files: Files) -> None:
+    async with running() as box:
+        job = asyncio.ensure_future(render(box, files, endless_pdf()))
+        child = await child_of(box.pids[-1])
+        job.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await job
+        assert not exists(child)
+        assert (await render(box, files, pdf()))[0].pages == 1
+
+
+async def test_a_fault_in_the_callers_progress_ends_the_job(files: Files) -> None:
+    def fail(page: int, of: int) -> None:
+        raise ZeroDivisionError
+
+    async with running() as box:
+        made = Rendering(files)
+        with pytest.raises(ZeroDivisionError):
+            await box.render(files.new(pdf(5)).fileno(), Source("document"), made.outputs, fail)
+        assert children(box.pids[-1]) == []
+
+
+async def test_stopping_ends_what_is_under_way(files: Files) -> None:
+    box = Sandbox(1, 1)
+    await box.start()
+    pids = box.pids
+    job = asyncio.ensure_future(refused(box, files, endless_pdf()))
+    waiting = asyncio.ensure_future(refused(box, files, pdf()))
+    pids.append(await child_of(pids[-1]))
+    os.kill(pids[0], signal.SIGSTOP)
+    message = mail()
+    reading = asyncio.ensure_future(box.read_mail(files.new(message).fileno(), len(message)))
+    await asyncio.sleep(0.1)
+    await box.stop()
+    assert (await job).reason.kind is Kind.SHUTTING_DOWN
+    assert (await waiting).reason.kind is Kind.SHUTTING_DOWN
+    with pytest.raises(Refusal) as raised:
+        await reading
+    assert raised.value.reason.kind is Kind.SHUTTING_DOWN
+    async for _ in until("the end of all processes"):
+        if not any(exists(pid) for pid in pids):
+            break
+    await box.stop()
+    assert (await refused(box, files, pdf())).reason.kind is Kind.SHUTTING_DOWN
+
+
+async def test_signals_to_the_group_pass_the_workers_by(files: Files) -> None:
+    message = mail()
+    async with running() as box:
+        before = box.pids
+        for pid in before:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                os.kill(pid, number)
+        assert (await box.read_mail(files.new(message).fileno(), len(message))).pages == 1
+        assert (await render(box, files, pdf()))[0].pages == 1
+        assert box.pids == before
+
+
+def status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def limit(pid: int, which: int) -> tuple[int, int]:
+    return resource.prlimit(pid, which)
+
+
+async def test_a_child_is_confined(files: Files) -> None:
+    limits = Limits()
+    async with running(limits) as box:
+        job = asyncio.ensure_future(refused(box, files, endless_pdf()))
+        child = await child_of(box.pids[-1])
+        async for _ in until("its confinement"):
+            if limit(child, resource.RLIMIT_NPROC) == (0, 0):
+                break
+        assert status(child)["NoNewPrivs"] == "1"
+        assert os.getsid(child) == child
+        assert limit(child, resource.RLIMIT_AS) == (limits.memory_bytes, limits.memory_bytes)
+        assert limit(child, resource.RLIMIT_CPU) == (limits.job_seconds, limits.job_seconds)
+        assert limit(child, resource.RLIMIT_FSIZE) == (limits.output_bytes, limits.output_bytes)
+        assert limit(child, resource.RLIMIT_CORE) == (0, 0)
+        for pid in box.pids:
+            assert status(pid)["NoNewPrivs"] == "1"
+        assert limit(box.pids[0], resource.RLIMIT_AS) == (limits.memory_bytes, limits.memory_bytes)
+        os.kill(child, signal.SIGKILL)
+        await job
+
+
+@pytest.mark.parametrize("program", ["/bin/false", "/nowhere/python"])
+async def test_what_does_not_start_is_a_matter_of_configuration(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", program)
+    box = Sandbox(1, 1)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(ConfigurationError, match="do not start"):
+        await box.start()
+    assert box.pids == []
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_a_worker_that_says_nothing_does_not_start() -> None:
+    with pytest.raises(ConfigurationError, match="the sandbox's reader did not start"):
+        await Sandbox(2, 1, Limits(start_seconds=0.001)).start()
+
+
+_DAEMON = """
+import asyncio
+from gateway.sandbox import Sandbox
+
+async def main():
+    box = Sandbox(1, 1)
+    await box.start()
+    print(*box.pids, flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def test_the_workers_die_with_a_daemon_that_is_killed() -> None:
+    daemon = await asyncio.create_subprocess_exec(sys.executable, "-c", _DAEMON, stdout=subprocess.PIPE)
+    assert daemon.stdout is not None
+    pids = [int(pid) for pid in (await daemon.stdout.readline()).split()]
+    assert len(pids) == 2
+    daemon.kill()
+    await daemon.communicate()
+    async for _ in until("the end of the workers"):
+        if not any(exists(pid) for pid in pids):
+            break
+
+
+async def test_two_documents_are_rendered_while_a_third_hangs(files: Files) -> None:
+    async with running(renderers=2) as box:
+        hanging = asyncio.ensure_future(render(box, files, endless_pdf()))
+        await child_of(box.pids[-1])
+        assert (await render(box, files, tiff(2)))[0].pages == 2
+        assert (await render(box, files, pdf(1)))[0].pages == 1
+        hanging.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await hanging
