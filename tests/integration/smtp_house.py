@@ -1,0 +1,209 @@
+"""What the tests of the SMTP door share: a house behind it, the door itself, and a client that says anything."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_network
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from gateway.address import parse_mailbox
+from gateway.errors import Kind, refuse
+from gateway.smtp.door import SmtpLimits
+from gateway.smtp.listener import Listener
+from gateway.smtp.server import SmtpServer
+from gateway.store.folder import Folder, Spool
+from gateway.transaction import Recipient, Spooled, Transaction
+
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+HANG = 20  # seconds; only to end a test that would never end
+MAIL = "MAIL FROM:<desk@law.example>"
+RCPT = "RCPT TO:<+12025550123@fax.example.com>"
+
+
+class House:
+    """A Reception that stores what it takes, and fails where it is told to.
+
+    ``failing`` maps the name of a method to the exception that it raises. ``take`` waits while ``gate`` is closed.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.failing: dict[str, BaseException] = {}
+        self.taken: list[Transaction] = []
+        self.messages: list[bytes] = []
+        self.refusals: list[Transaction] = []
+        self.began: list[Transaction] = []
+        self.taking = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.changed = asyncio.Condition()
+
+    def _fail(self, name: str) -> None:
+        if name in self.failing:
+            raise self.failing[name]
+
+    def sender(self, transaction: Transaction, path: str) -> None:
+        self.began.append(transaction)
+        self._fail("sender")
+
+    def recipient(self, transaction: Transaction, path: str) -> None:
+        recipient = Recipient(written=path)
+        transaction.recipients.append(recipient)
+        self._fail("recipient")
+        mailbox = parse_mailbox(path)
+        if mailbox is None or mailbox.domain != "fax.example.com":
+            raise refuse(Kind.DOMAIN_UNKNOWN, "nobody here has that domain")
+        recipient.accepted = True
+
+    def spool(self, declared_size: int) -> Spooled:
+        self._fail("spool")
+        return _Message(self.folder, self.failing.get("write"))
+
+    async def take(self, transaction: Transaction, message: Spooled) -> str:
+        self.taking.set()
+        await self.gate.wait()
+        self._fail("take")
+        assert isinstance(message, Spool)
+        self.messages.append(message.path.read_bytes())
+        message.seal()
+        self.taken.append(transaction)
+        await self._tell()
+        return f"{transaction.id} will be faxed"
+
+    async def refused(self, transaction: Transaction) -> None:
+        await asyncio.sleep(0)
+        self.refusals.append(transaction)
+        await self._tell()
+        self._fail("refused")
+
+    async def _tell(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def until(self, *, taken: int = 0, refused: int = 0) -> None:
+        """Wait until so many transactions have ended so."""
+        async with asyncio.timeout(HANG), self.changed:
+            await self.changed.wait_for(lambda: len(self.taken) >= taken and len(self.refusals) >= refused)
+
+    def check(self) -> None:
+        """Every transaction has ended in one way, once, and left nothing half written behind."""
+        ended = [transaction.id for transaction in self.taken + self.refusals]
+        assert len(ended) == len(set(ended))
+        assert {transaction.id for transaction in self.began} <= set(ended)
+        assert list(self.folder.incoming.iterdir()) == []
+
+
+class _Message(Spool):
+    """A message that the disk may not take."""
+
+    def __init__(self, folder: Folder, error: BaseException | None) -> None:
+        super().__init__(folder)
+        self._error = error
+
+    def write(self, data: bytes) -> None:
+        if self._error is not None:
+            raise self._error
+        super().write(data)
+
+
+def make_house(root: Path) -> House:
+    folder = Folder(root / "blobs")
+    folder.prepare()
+    return House(folder)
+
+
+@asynccontextmanager
+async def serving(
+    house: House,
+    *,
+    max_message_bytes: int = 1_000_000,
+    listener: Listener | None = None,
+    sockets: list[socket.socket] | None = None,
+    **limits: Any,
+) -> AsyncIterator[SmtpServer]:
+    """The door before *house*, on a port of its own."""
+    server = SmtpServer(
+        house,
+        hostname="fax.example.com",
+        max_message_bytes=max_message_bytes,
+        listeners=[listener or Listener("127.0.0.1:0", networks=LOOPBACK)],
+        limits=SmtpLimits(**limits),
+        sockets=sockets,
+    )
+    await server.start()
+    try:
+        yield server
+    finally:
+        async with asyncio.timeout(HANG):
+            await server.stop(1)
+    house.check()
+
+
+class Client:
+    """Says what it is told to, octet by octet."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._address = address
+        self.reader: asyncio.StreamReader
+        self.writer: asyncio.StreamWriter
+
+    async def __aenter__(self) -> Self:
+        self.reader, self.writer = await asyncio.open_connection(*self._address)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.writer.close()
+        with suppress(OSError):
+            await self.writer.wait_closed()
+
+    async def reply(self) -> str:
+        """Return the next reply, its lines joined by newlines; "" when the connection has ended."""
+        lines = []
+        async with asyncio.timeout(HANG):
+            while True:
+                try:
+                    line = (await self.reader.readline()).decode("ascii")
+                except ConnectionError:
+                    line = ""
+                lines.append(line.removesuffix("\r\n"))
+                assert line.endswith("\r\n") or not line
+                if line[3:4] != "-":
+                    return "\n".join(lines)
+
+    async def rest(self) -> list[str]:
+        """Return all replies until the server closes the connection."""
+        replies = []
+        while reply := await self.reply():
+            replies.append(reply)
+        return replies
+
+    async def say(self, command: str) -> str:
+        """Send one command line and return the reply."""
+        await self.send(command.encode("latin-1") + b"\r\n")
+        return await self.reply()
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def hello(self, *commands: str) -> None:
+        """Read the greeting, say EHLO and *commands*, and expect each to be accepted."""
+        greeting = await self.reply()
+        assert greeting.startswith("220 fax.example.com "), greeting
+        for command in ("EHLO client.example", *commands):
+            reply = await self.say(command)
+            assert reply[:1] in {"2", "3"}, (command, reply)
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        async with asyncio.timeout(HANG):
+            await self.writer.start_tls(context, server_hostname="fax.example.com")
+
+    async def leave(self) -> None:
+        """Cut the connection."""
+        self.writer.transport.abort()
