@@ -7,7 +7,7 @@ from typing import Protocol
 from PIL import Image
 
 from gateway.document import MAX_BYTES, MAX_PAGES, Inspection, MediaType
-from gateway.documents.count import pdf_pages, tiff_pages
+from gateway.documents.count import pdf_facts, tiff_pages
 from gateway.documents.pdf import Pdf
 from gateway.documents.raster import Raster
 from gateway.documents.refusal import refuse_document
@@ -66,15 +66,33 @@ def pages_to_fax(data: bytes, label: str) -> int:
     """Return the pages of a document that is to be faxed.
 
     Raises Refusal: as ``opened``, DOCUMENT_TOO_LARGE and TOO_MANY_PAGES beyond the carrier's limits, PAGES_DISAGREE
-    when a second, independent reader finds another number of pages: then one of the two loses some.
+    when a second, independent reader finds another number of pages: then one of the two loses some. A PDF whose page
+    only says that something else is to be opened is DOCUMENT_BROKEN: nobody wants that faxed.
     """
     check_size(len(data), label)
     with opened(data, label) as document:
         check_length(document.pages, label)
-        counted = pdf_pages(data) if document.media_type is MediaType.PDF else tiff_pages(data, MAX_PAGES)
+        counted = _pdf_pages(data, label) if document.media_type is MediaType.PDF else tiff_pages(data, MAX_PAGES)
         if counted != document.pages:
             raise pages_disagree(label)
         return document.pages
+
+
+def _pdf_pages(data: bytes, label: str) -> int | None:
+    facts = pdf_facts(data)
+    if facts and facts.dynamic_form:
+        raise refuse_document(
+            Kind.DOCUMENT_BROKEN,
+            label,
+            f"{label} is a form that only Adobe's reader can show (XFA); print it into a new PDF and send that",
+        )
+    if facts and facts.portfolio:
+        raise refuse_document(
+            Kind.DOCUMENT_BROKEN,
+            label,
+            f"{label} is a portfolio, a PDF that holds other files; send its files themselves",
+        )
+    return facts.pages if facts else None
 
 
 def check_size(size: int, label: str) -> None:

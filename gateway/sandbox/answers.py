@@ -6,6 +6,9 @@ from typing import TypeVar
 from gateway.document import Automatic, Inspection, Part, Reading, RenderedDocument
 from gateway.sandbox.wire import Garbled, Header, reason_from
 
+#: Beyond any document that is opened.
+_MOST_PAGES = 1_000_000
+
 T = TypeVar("T", str, int, bool)
 
 
@@ -61,8 +64,10 @@ def rendered_from(value: object) -> RenderedDocument:
 def step_from(value: object) -> tuple[int, int, str, int]:
     """Read a ``step``: pages done, pages in all, and the document and page that come next; raises Garbled."""
     known = _header(value)
-    label = _get(known, "label", str)[:200]
-    return _get(known, "done", int), _get(known, "total", int), label, _get(known, "page", int)
+    done, total, page = (_get(known, name, int) for name in ("done", "total", "page"))
+    if not done <= total <= _MOST_PAGES:
+        raise Garbled("no such progress")
+    return done, total, _get(known, "label", str)[:200], page
 
 
 def converted_from(value: object) -> int:

@@ -23,10 +23,11 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 def work(header: Header, channel: Channel, files: list[int]) -> None:
     """Do the job of *header* with *files* and send its answer."""
     perform = {"render": _render, "convert": _convert}[header["do"]]
-    channel.send(guarded(lambda: _with_disk_errors(lambda: perform(header, channel, files))))
+    channel.send(guarded(lambda: with_disk_errors(lambda: perform(header, channel, files))))
 
 
-def _with_disk_errors(perform: Callable[[], Header]) -> Header:
+def with_disk_errors(perform: Callable[[], Header]) -> Header:
+    """Perform, with what the disk refuses told as a reason: Refusal(STORAGE_FULL or DOCUMENT_TOO_LARGE)."""
     try:
         return perform()
     except OSError as error:

@@ -211,6 +211,26 @@ def test_a_page_that_cannot_be_loaded_refuses_the_document() -> None:
     assert reason.kind in {Kind.DOCUMENT_BROKEN, Kind.PAGES_DISAGREE}
 
 
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        (
+            b"/NeedsRendering true /AcroForm << /XFA [] >>",
+            '"0.pdf" is a form that only Adobe\'s reader can show (XFA); print it into a new PDF and send that',
+        ),
+        (b"/Collection << >>", '"0.pdf" is a portfolio, a PDF that holds other files; send its files themselves'),
+    ],
+)
+def test_a_placeholder_for_something_else_is_not_faxed(entry: bytes, sentence: str) -> None:
+    reason = refused(pdf(1).replace(b"/Type /Catalog", b"/Type /Catalog " + entry)).reason
+    assert (reason.kind, reason.sentence) == (Kind.DOCUMENT_BROKEN, sentence)
+
+
+def test_a_form_with_pages_of_its_own_is_faxed() -> None:
+    form = pdf(1).replace(b"/Type /Catalog", b"/Type /Catalog /AcroForm << /XFA [] /Fields [] >>")
+    assert fax(form).result.pages == 1
+
+
 def test_two_readers_must_agree_on_the_number_of_pages() -> None:
     wrong = pdf(3).replace(b"/Count 3", b"/Count 2")
     assert refused(wrong).reason.kind is Kind.PAGES_DISAGREE
