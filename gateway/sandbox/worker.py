@@ -7,19 +7,17 @@ import signal
 import subprocess
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
-import gateway
 from gateway.sandbox.link import Gone, Link
 from gateway.sandbox.requests import Limits
 from gateway.sandbox.wire import Garbled, pair
 
-#: The folder that holds the package: the process has no environment that would tell.
-_ROOT = Path(gateway.__file__).parent.parent
-
 
 class Worker:
-    """A process and our end of its channel. ``exited`` is done, with its return code, when it has been waited for."""
+    """A process and our end of its channel. ``exited`` is done, with its return code, when it has been waited for.
+
+    Of the daemon's environment it gets nothing but the way to the same modules.
+    """
 
     def __init__(self, process: "subprocess.Popen[bytes]", link: Link) -> None:
         self.link = link
@@ -53,9 +51,9 @@ class Worker:
             arguments = [str(theirs.fileno()), json.dumps(asdict(limits))]
             try:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", f"gateway.sandbox.{module}", *arguments],
-                    cwd=_ROOT,
-                    env={},
+                    [sys.executable, "-P", "-m", f"gateway.sandbox.{module}", *arguments],
+                    cwd="/",
+                    env={"PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path)},
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],

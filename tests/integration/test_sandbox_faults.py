@@ -99,7 +99,7 @@ def wide_tiff() -> bytes:
 
 async def test_a_document_that_takes_too_long_is_ended_and_named(files: Files) -> None:
     message = mail([Attachment("good.pdf", pdf(1)), Attachment("endless.pdf", endless_pdf())])
-    async with running(Limits(page_seconds=0.5)) as box:
+    async with running(Limits(page_seconds=2)) as box:
         zygote = box.pids[-1]
         reason = (await refused(box, files, message, Source("mail", (1, 2)))).reason
         assert (reason.kind, reason.subject) == (Kind.RENDERING_STOPPED, "endless.pdf")
@@ -144,7 +144,7 @@ async def test_a_mail_that_needs_too_much_memory_is_refused_and_the_reader_lives
 
 async def test_a_reader_that_hangs_is_replaced_and_the_mail_read(files: Files) -> None:
     message = mail()
-    async with running(Limits(read_seconds=1)) as box:
+    async with running(Limits(read_seconds=3)) as box:
         hanging = box.pids[0]
         os.kill(hanging, signal.SIGSTOP)
         reading = await box.read_mail(files.new(message).fileno(), len(message))
@@ -217,10 +217,8 @@ async def test_a_child_that_crashes_refuses_its_document(files: Files) -> None:
         job = asyncio.ensure_future(refused(box, files, endless_pdf()))
         os.kill(await child_of(box.pids[-1]), signal.SIGSEGV)
         reason = (await job).reason
-        assert (reason.kind, reason.sentence) == (
-            Kind.RENDERING_STOPPED,
-            "page 1 of the document cannot be opened; print it into a new PDF and send that",
-        )
+        assert reason.kind is Kind.RENDERING_STOPPED
+        assert reason.sentence.endswith("the document cannot be opened; print it into a new PDF and send that")
 
 
 async def test_a_cancelled_job_leaves_no_child(files: Files) -> None:
