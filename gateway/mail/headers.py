@@ -190,6 +190,11 @@ def display_name(name: str) -> str:
     return f"{stem[:90]}...{extension}" if dot and len(extension) <= 7 else last[:100]
 
 
+def message_id(value: str) -> str:
+    """Return a Message-ID without what no Message-ID may hold: visible ASCII, at most a line's length (RFC 5322)."""
+    return "".join(char for char in value[:_MOST_DECODED] if "!" <= char <= "~")[:998]
+
+
 def plain_address(fields: list[str]) -> str:
     """Return the one address of a From field, its domain in lower case.
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from gateway.document import Automatic, MediaType, Part, Reading
 from gateway.errors import Kind, Reason, Refusal, refuse
 from gateway.mail.content import Undecodable, content, estimated_size, head
-from gateway.mail.headers import Buffer, Headers, display_text, plain_address
+from gateway.mail.headers import Buffer, Headers, display_text, message_id, plain_address
 from gateway.mail.kinds import DECLARED, GENERIC, why_ignored
 from gateway.mail.structure import Leaf, leaves
 
@@ -50,7 +50,7 @@ def read(message: Buffer, documents: Documents) -> Reading:
     parts, refusal_reason = _judge(message, headers, body, documents)
     return Reading(
         parts=parts,
-        message_id=headers.get("Message-ID").strip()[:998],
+        message_id=message_id(headers.get("Message-ID")),
         header_from=plain_address(headers.all("From")),
         subject=display_text(headers.get("Subject"), _SUBJECT_CHARACTERS),
         automatic=_automatic(headers),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.mail.headers import Headers, decoded, display_name, display_text, plain_address
+from gateway.mail.headers import Headers, decoded, display_name, display_text, message_id, plain_address
 
 
 def headers(block: bytes) -> Headers:
@@ -128,6 +128,14 @@ def test_the_name_of_the_content_type_serves_when_there_is_no_other() -> None:
 )
 def test_a_subject_is_decoded_to_one_line(raw: str, text: str) -> None:
     assert display_text(raw, 200) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [(" <1@x> ", "<1@x>"), ("<1\x00@\udcffx>", "<1@x>"), ("<1@\t x>", "<1@x>"), ("", ""), ("x" * 2000, "x" * 998)],
+)
+def test_a_message_id_is_visible_ascii(raw: str, clean: str) -> None:
+    assert message_id(raw) == clean
 
 
 @given(st.text(max_size=300))
