@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from gateway import logs, metrics
 from gateway.errors import Kind, Refusal, refuse
@@ -83,8 +84,7 @@ class Zygote:
         finally:
             for end in self._ends.values():
                 if not end.done():
-                    end.set_exception(Lost())
-                    end.exception()  # it is no surprise when nobody waits for it
+                    _lose(end)
 
 
 class Renderers:
@@ -111,6 +111,8 @@ class Renderers:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._ready is not None and not self._ready.done():
+            _lose(self._ready)
 
     @property
     def pids(self) -> list[int]:
@@ -224,6 +226,11 @@ class _Hearing:
         if done > self._told and self._on_progress is not None:
             self._told = done
             self._on_progress(done, total)
+
+
+def _lose(waited_for: "asyncio.Future[Any]") -> None:
+    waited_for.set_exception(Lost())
+    waited_for.exception()  # it is no surprise when nobody waits
 
 
 def _resolve(ready: "asyncio.Future[Zygote] | None", zygote: Zygote) -> None:

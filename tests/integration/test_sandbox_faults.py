@@ -268,6 +268,19 @@ async def test_stopping_ends_what_is_under_way(files: Files) -> None:
     assert (await refused(box, files, pdf())).reason.kind is Kind.SHUTTING_DOWN
 
 
+async def test_stopping_does_not_wait_for_a_zygote_that_starts(files: Files) -> None:
+    box = Sandbox(1, 1)
+    await box.start()
+    os.kill(box.pids[-1], signal.SIGKILL)
+    async for _ in until("the zygote's end is known"):
+        if len(box.pids) == 1:
+            break
+    job = asyncio.ensure_future(refused(box, files, pdf()))
+    await asyncio.sleep(0.01)
+    await box.stop()
+    assert (await job).reason.kind is Kind.SHUTTING_DOWN
+
+
 async def test_signals_to_the_group_pass_the_workers_by(files: Files) -> None:
     message = mail()
     async with running() as box:
