@@ -37,6 +37,7 @@ def show_advice(stage: Stage, screen: Screen) -> None:
 def _send(stage: Stage, screen: Screen) -> None:
     screen.title("Send one of your own")
     screen.say("Any mail client will do. These lines work as they are; put your own PDF in the place of the sample.")
+    screen.say(f"{OFFICE.email} and {CLINIC.email} may send; everybody else is refused, and smtplog says so.")
     screen.say()
     screen.command(curl_line(stage))
     screen.say()
