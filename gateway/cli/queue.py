@@ -1,0 +1,98 @@
+"""faxgate queue: outgoing faxes, and what a person may do to them."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from gateway.cli import lookup, show
+from gateway.cli.command import command, noun
+from gateway.cli.context import House
+from gateway.cli.faxes import Which, everything, faxbox_names
+from gateway.cli.options import Json, Limit, OfAccount
+from gateway.fax import FINAL, Direction, Fax, State
+from gateway.store import faxes
+from gateway.store.database import Tx
+
+if TYPE_CHECKING:
+    from gateway.outbox import Command
+
+app = noun()
+UNDER_WAY = [state for state in State if state not in FINAL]
+Several = Annotated[
+    list[str], typer.Argument(metavar="FAX...", show_default=False, help="Ids, or the beginnings of them.")
+]
+
+
+@command(app, "list")
+async def list_(
+    house: House,
+    all_: Annotated[bool, typer.Option("--all", help="Show also faxes at their end.")] = False,
+    account: OfAccount = "",
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """List outgoing faxes that are not at their end, the newest first."""
+    owner = await lookup.account(house.db, account) if account else None
+    found = await faxes.page(
+        house.db,
+        account_id=owner.id if owner else None,
+        direction=Direction.OUTBOUND,
+        states=None if all_ else UNDER_WAY,
+        limit=limit,
+    )
+    if as_json:
+        show.as_json(found)
+        return
+    short, names = await lookup.short_faxes(house.db, [one.id for one in found]), await faxbox_names(house)
+    rows = [(short[one.id], one.to_number, *_progress(one), names.get(one.faxbox_id)) for one in found]
+    headers = ("ID", "TO", "STATE", "PAGES", "TRIES", "SUBMITTED", "NEXT", "FAXBOX")
+    show.table(headers, rows, "No faxes are waiting.")
+    if len(found) == limit:
+        show.note(f"These are the newest {limit}; show more with --limit.")
+
+
+@command(app, "show")
+async def show_(house: House, fax: Which, as_json: Json = False) -> None:
+    """Show all that is known of an outgoing fax."""
+    await everything(house, await lookup.fax(house.db, fax, Direction.OUTBOUND), as_json=as_json)
+
+
+@command(app, "hold")
+async def hold(house: House, fax: Several) -> None:
+    """Put waiting faxes aside until they are released."""
+    await _do(house, fax, lambda commands: commands.hold)
+
+
+@command(app, "release")
+async def release(house: House, fax: Several) -> None:
+    """Let held faxes go on; one whose outcome is unknown is sent again."""
+    await _do(house, fax, lambda commands: commands.release)
+
+
+@command(app, "retry")
+async def retry(house: House, fax: Several) -> None:
+    """Try faxes now that wait for their next try, or send failed ones once more."""
+    await _do(house, fax, lambda commands: commands.retry)
+
+
+@command(app, "cancel")
+async def cancel(house: House, fax: Several) -> None:
+    """Stop faxes; one that the carrier has is stopped there, if it is not too late."""
+    await _do(house, fax, lambda commands: commands.cancel)
+
+
+async def _do(house: House, texts: list[str], choose: Callable[["Command"], Callable[[Tx, UUID], str]]) -> None:
+    """Do the same to several faxes in one unit: to all of them, or with a refusal to none."""
+    from gateway.cli.stories import commands  # noqa: PLC0415 - most of the house, which a list does not need
+
+    act = choose(commands(house))
+    ids = {(await lookup.fax(house.db, text, Direction.OUTBOUND)).id: None for text in texts}
+    for sentence in await house.db.write(lambda tx: [act(tx, fax_id) for fax_id in ids]):
+        show.say(sentence)
+
+
+def _progress(fax: Fax) -> tuple[object, ...]:
+    tries = f"{fax.tries}/{fax.tries_allowed}"
+    return fax.state.value, fax.pages, tries, fax.created_at, fax.next_try_at or fax.held_reason or fax.failure_reason

@@ -1,0 +1,31 @@
+"""The stories that commands tell, built from the settings as the daemon builds them."""
+
+from contextlib import AsyncExitStack
+from uuid import UUID
+
+from gateway import parts
+from gateway.cli.context import House
+from gateway.inbox import Inbox
+from gateway.notify import Notify
+from gateway.outbox import Command, Settle
+from gateway.sandbox import Sandbox
+
+
+def commands(house: House) -> Command:
+    """What may be done to outgoing faxes."""
+    return Command(Settle(_notify(house), parts.policy(house.settings)), house.settings.fax.attempts)
+
+
+async def assigned(house: House, fax_id: UUID, faxbox_id: UUID) -> str:
+    """Give an unrouted fax to a faxbox; return the sentence about it."""
+    async with AsyncExitStack() as stack:
+        carrier, fetcher = parts.carrier(house.settings), parts.fetcher(house.settings)
+        stack.push_async_callback(carrier.close)
+        stack.push_async_callback(fetcher.close)
+        # Nothing is opened here, so the sandbox is not started.
+        inbox = Inbox(house.db, house.blobs, carrier, fetcher, Sandbox(), _notify(house))
+        return await house.db.write(lambda tx: inbox.assign(tx, fax_id, faxbox_id))
+
+
+def _notify(house: House) -> Notify:
+    return Notify(house.db, house.blobs, parts.smarthost(house.settings), parts.sender(house.settings))
