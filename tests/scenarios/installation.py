@@ -228,6 +228,8 @@ format = "json"
         message.set_content("Please see the attachment.")
         content = document or samples.pdf(pages)
         message.add_attachment(content, maintype="application", subtype="pdf", filename="letter.pdf")
+        # A mail that is sent again is the same to the last octet.
+        message.set_boundary(f"part-of-{message['Message-ID'].strip('<>')}".replace("@", "-"))
         return await asyncio.to_thread(self._send, message, f"{number}@{REALM}")
 
     def _send(self, message: EmailMessage, recipient: str) -> str:
