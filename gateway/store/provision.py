@@ -144,6 +144,19 @@ def account_by_key_digest(digest: str) -> Select[Any]:
     return select(accounts).where(accounts.c.api_key_digest == digest)
 
 
+def lineage(account_id: UUID) -> Select[Any]:
+    """The ids of an account and of every account above it; none when there is no such account."""
+    line = select(accounts.c.id, accounts.c.parent_id).where(accounts.c.id == account_id).cte(recursive=True)
+    above = select(accounts.c.id, accounts.c.parent_id).join(line, accounts.c.id == line.c.parent_id)
+    line = line.union(above)  # and not "union all": a circle of parents ends
+    return select(line.c.id)
+
+
+def note_use(tx: Connection, token_id: UUID, at: datetime) -> None:
+    """Note when a token was last used. Who may send what does not change by that."""
+    tx.execute(update(tokens).where(tokens.c.id == token_id).values(last_used_at=at))
+
+
 def in_use(tx: Connection, column: Any, key: Any) -> bool:
     """Return whether any row refers to *key* in *column*."""
     return tx.execute(select(column).where(column == key).limit(1)).first() is not None

@@ -51,14 +51,22 @@ def insert(tx: Connection, record: SmtpRecord) -> None:
 
 
 def listing(
-    account_id: UUID | None = None, before: tuple[datetime, UUID] | None = None, limit: int = 50
+    account_id: UUID | None = None,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int = 50,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Select[Any]:
-    """Newest first; *before* is the (at, id) of the last row seen (keyset paging)."""
+    """Newest first; *before* is the (at, id) of the last row seen (keyset paging). *since* and *until* are included."""
     statement = select(smtplog).order_by(smtplog.c.at.desc(), smtplog.c.id.desc()).limit(limit)
     if account_id is not None:
         statement = statement.where(smtplog.c.account_id == account_id)
     if before is not None:
         statement = statement.where(older_than(smtplog.c.at, smtplog.c.id, before))
+    if since is not None:
+        statement = statement.where(smtplog.c.at >= since)
+    if until is not None:
+        statement = statement.where(smtplog.c.at <= until)
     return statement
 
 

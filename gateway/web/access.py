@@ -1,0 +1,74 @@
+"""What every request has: an id in its answer and on its log lines, one line in the log, and safe headers.
+
+The log names the route, never the path: paths and queries hold tokens.
+"""
+
+import asyncio
+import re
+from ipaddress import ip_address
+from uuid import uuid4
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from gateway import logs
+from gateway.web.connection import Connection
+
+log = logs.logger(__name__)
+REQUEST_ID = web.RequestKey("request_id", str)
+REQUEST_ID_HEADER = "X-Request-ID"
+_USABLE_ID = re.compile(r"[!-~]{1,128}")
+#: Asked every few seconds by machines: logged at debug.
+_PROBES = {"/livez", "/readyz", "/metrics"}
+
+
+@web.middleware
+async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Name the request, run it, and write its line."""
+    identity = request[REQUEST_ID] = _request_id(request)
+    _tell_connection(request)
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    with logs.bind(request=identity):
+        response = await handler(request)
+        say = log.debug if request.path in _PROBES else log.info
+        ms = round((loop.time() - begun) * 1000, 1)
+        say("request", method=request.method, route=_route(request), status=response.status, ms=ms, peer=_peer(request))
+    return response
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Put on every answer what it must say; aiohttp's own ``Server`` would tell versions."""
+    response.headers["Server"] = "faxgate"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    if identity := request.get(REQUEST_ID):
+        response.headers[REQUEST_ID_HEADER] = identity
+
+
+def _request_id(request: web.Request) -> str:
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    return given if _USABLE_ID.fullmatch(given) else uuid4().hex
+
+
+def _tell_connection(request: web.Request) -> None:
+    """Let the connection know that it waits for us now, and not for its client."""
+    connection = request.transport.get_protocol() if request.transport else None
+    task = asyncio.current_task()
+    if isinstance(connection, Connection) and task is not None:
+        connection.began(task)
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "none"
+
+
+def _peer(request: web.Request) -> str:
+    """Return who asked: what a reverse proxy on this machine says, else the other end of the connection."""
+    remote = request.remote or ""
+    forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        return str(ip_address(forwarded)) if ip_address(remote).is_loopback else remote
+    except ValueError:
+        return remote

@@ -1,0 +1,70 @@
+"""The HTTP application: every door of the house that speaks HTTP, put together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway import logs
+from gateway.carriers.carrier import Carrier
+from gateway.events import Events
+from gateway.provisioning import Provisioning
+from gateway.store.database import Database
+from gateway.store.folder import Folder
+from gateway.web import kazoo
+from gateway.web.access import access, add_headers
+from gateway.web.documents import Documents
+from gateway.web.errors import answering
+from gateway.web.health import Ready, measurements, probes
+from gateway.web.home import home
+from gateway.web.webhooks import Webhooks
+
+log = logs.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebParts:
+    """What the doors lead to.
+
+    ``ready`` asks every part of the process how it is. ``max_upload_bytes`` bounds any request. ``public_url`` is ""
+    when the carrier cannot reach us. ``metrics_here`` is False when /metrics has an address of its own.
+    """
+
+    db: Database
+    blobs: Folder
+    events: Events
+    carrier: Carrier
+    public_keys: Sequence[str]
+    provisioning: Provisioning
+    ready: Ready
+    max_upload_bytes: int
+    public_url: str
+    metrics_here: bool = True
+
+
+def make_app(parts: WebParts) -> web.Application:
+    """Return the application behind ``[http] address``."""
+    if parts.public_url and not parts.public_keys:
+        log.warning("no public_key of the carrier is set: every webhook is refused")
+    app = _app(parts.max_upload_bytes)
+    app.add_routes(home(parts.public_url, metrics_here=parts.metrics_here))
+    app.add_routes(probes(parts.ready))
+    if parts.metrics_here:
+        app.add_routes(measurements())
+    app.add_routes(Webhooks(parts.events, parts.carrier, parts.public_keys).routes())
+    app.add_routes(Documents(parts.db, parts.blobs).routes())
+    app.add_routes(kazoo.routes(parts.db, parts.provisioning))
+    return app
+
+
+def metrics_app() -> web.Application:
+    """Return the application behind ``[http] metrics_address``: /metrics and nothing else."""
+    app = _app(1024)
+    app.add_routes(measurements())
+    return app
+
+
+def _app(max_bytes: int) -> web.Application:
+    app = web.Application(client_max_size=max_bytes, middlewares=[access, answering(kazoo.DIALECT)])
+    app.on_response_prepare.append(add_headers)
+    return app

@@ -1,0 +1,83 @@
+"""Who calls: the token of a request, and for which accounts it may act."""
+
+import base64
+import binascii
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from aiohttp import web
+
+from gateway.account import Account, Token
+from gateway.errors import Refusal
+from gateway.ids import digest
+from gateway.store import provision
+from gateway.store.database import Database, one
+from gateway.web.errors import Fault
+
+#: When a token was last used is noted at most this often.
+NOTED_EVERY = timedelta(hours=1)
+
+
+class Auth:
+    """Looks tokens and accounts up."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def token(self, secret: str) -> Token:
+        """Return the token that *secret* opens. Raises the fault 401, the same for an unknown and an expired one."""
+        row = await one(self._db, provision.token_by_digest(digest(secret))) if _possible(secret) else None
+        token = None if row is None else provision.token_from(row)
+        now = datetime.now(UTC)
+        if token is None or (token.expires_at is not None and token.expires_at <= now):
+            sentence = "the token is missing, unknown or has expired; ask your administrator for one"
+            raise Fault(401, sentence, headers={"WWW-Authenticate": "Bearer"})
+        await self._note_use(token, now)
+        return token
+
+    async def account_of_key(self, api_key: str) -> Account | None:
+        """Return the account that *api_key* belongs to, or None."""
+        row = await one(self._db, provision.account_by_key_digest(digest(api_key))) if _possible(api_key) else None
+        return None if row is None else provision.account_from(row)
+
+    async def lineage(self, account_id: UUID) -> list[UUID]:
+        """Return an account and all that stand above it, whose tokens may act for it; empty when there is none."""
+        return [row["id"] for row in await self._db.rows(provision.lineage(account_id))]
+
+    async def _note_use(self, token: Token, now: datetime) -> None:
+        if token.last_used_at is None or token.last_used_at < now - NOTED_EVERY:
+            with suppress(Refusal):  # a busy database is no reason to refuse a reader
+                await self._db.write(lambda tx: provision.note_use(tx, token.id, now))
+
+
+def presented(request: web.Request) -> str:
+    """Return the secret that a request shows, "" for none.
+
+    In Kazoo's order: X-Auth-Token, the query's auth_token, Authorization. The last one holds it alone or behind
+    ``Bearer`` or ``Basic`` (there also as the password, or as the user without a password: RFC 7617).
+    """
+    given = request.headers.get("X-Auth-Token") or request.query.get("auth_token") or ""
+    return given.strip() or _authorization(request.headers.get("Authorization", ""))
+
+
+def _possible(secret: str) -> bool:
+    """Ours are ASCII; what cannot be written in UTF-8 (half a surrogate pair) cannot even be digested."""
+    return bool(secret) and secret.isascii()
+
+
+def _authorization(value: str) -> str:
+    scheme, _, rest = value.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    if scheme.lower() == "basic":
+        return _basic(rest.strip())
+    return "" if rest else scheme
+
+
+def _basic(value: str) -> str:
+    try:
+        user, colon, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return value
+    return (password or user) if colon else value

@@ -1,0 +1,149 @@
+"""Documents for the carrier: ``/m/{token}`` serves the document of one attempt while the attempt is open.
+
+Whether the carrier fetched a document is evidence that it has the fax. So each GET is noted, and the note is committed
+before the first byte is served; without the note nothing is served. A HEAD transfers no document and is not noted: a
+document that was only looked at can still be withdrawn.
+"""
+
+import asyncio
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from aiohttp import web
+
+from gateway import crashpoint, logs
+from gateway.attempt import OPEN, Attempt, Handle
+from gateway.document import MediaType
+from gateway.errors import Refusal
+from gateway.ids import digest
+from gateway.store import attempts, schema
+from gateway.store.database import Database, one
+from gateway.store.folder import Folder
+from gateway.web.errors import Fault, or_come_again
+
+log = logs.logger(__name__)
+PATH = "/m/{token:[A-Za-z0-9_-]{1,64}}"
+#: How long the database may take, in seconds.
+PATIENCE = 8.0
+CHUNK = 1 << 18
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is asked for: *size* bytes of *total*, from the byte *start*; *partial* when a range was asked for."""
+
+    start: int
+    size: int
+    total: int
+    partial: bool
+
+
+class Documents:
+    """Serves documents to whoever knows their token."""
+
+    def __init__(self, db: Database, blobs: Folder) -> None:
+        self._db = db
+        self._blobs = blobs
+
+    def routes(self) -> list[web.RouteDef]:
+        """What is served here."""
+        return [web.get(PATH, self.get, allow_head=False), web.head(PATH, self.head)]
+
+    async def head(self, request: web.Request) -> web.StreamResponse:
+        """Say what a GET would: 404 for a token that was never given out, 410 for one whose attempt has ended."""
+        attempt = await self._known(request.match_info["token"])
+        with self._opened(attempt) as file:
+            total = os.fstat(file.fileno()).st_size
+        return web.Response(headers=_headers(attempt) | {"Content-Length": str(total)})
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        """Note the fetch and serve the document, or the range of it that is asked for (RFC 9110, section 14)."""
+        token = request.match_info["token"]
+        # Looked at first: strangers who guess tokens shall not make the database write.
+        await self._known(token)
+        attempt = await or_come_again(self._db.write(lambda tx: attempts.record_fetch(tx, token)), PATIENCE)
+        crashpoint.reach("document.fetched")
+        if attempt is None:
+            raise _gone()
+        log.info("the carrier fetches a document", fax=str(attempt.fax_id), attempt=str(attempt.id))
+        with self._opened(attempt) as file:
+            return await _serve(request, attempt, file)
+
+    async def _known(self, token: str) -> Attempt:
+        mine = (schema.attempts.c.handle == token) & (schema.attempts.c.handle_kind == Handle.TOKEN.value)
+        row = await or_come_again(one(self._db, schema.attempts.select().where(mine)), PATIENCE)
+        if row is None:
+            raise Fault(404, "there is no such document")
+        attempt = attempts.attempt_from(row)
+        if attempt.revoked_at is not None or attempt.state not in OPEN:
+            raise _gone()
+        return attempt
+
+    def _opened(self, attempt: Attempt) -> BinaryIO:
+        try:
+            return self._blobs.open(attempt.document_blob)
+        except Refusal as refusal:
+            log.warning("the document of an open attempt is missing", attempt=str(attempt.id))
+            raise _gone() from refusal
+
+
+async def _serve(request: web.Request, attempt: Attempt, file: BinaryIO) -> web.StreamResponse:
+    headers = _headers(attempt)
+    part = _part(request, headers["ETag"], os.fstat(file.fileno()).st_size)
+    response = web.StreamResponse(status=206 if part.partial else 200, headers=headers)
+    response.content_length = part.size
+    if part.partial:
+        response.headers["Content-Range"] = f"bytes {part.start}-{part.start + part.size - 1}/{part.total}"
+    with suppress(ConnectionError):  # the carrier left, or was too slow: it will come again
+        await response.prepare(request)
+        await _stream(response, file, part)
+        await response.write_eof()
+    return response
+
+
+async def _stream(response: web.StreamResponse, file: BinaryIO, part: Part) -> None:
+    file.seek(part.start)
+    left = part.size
+    while left:
+        chunk = await asyncio.to_thread(file.read, min(CHUNK, left))
+        if not chunk:
+            raise EOFError("the document is shorter than its size")  # ends the connection: the answer is cut off
+        await response.write(chunk)
+        left -= len(chunk)
+
+
+def _part(request: web.Request, etag: str, total: int) -> Part:
+    """Read the Range header. What is no single range of bytes is ignored, as section 14.2 of RFC 9110 allows."""
+    whole = Part(0, total, total, partial=False)
+    asked = _RANGE.fullmatch(request.headers.get("Range", "").strip())
+    if asked is None or request.headers.get("If-Range", etag) != etag:
+        return whole
+    first, last = asked.groups()
+    if not first and not last:
+        return whole
+    if first and last and int(last) < int(first):
+        return whole
+    start = int(first) if first else max(0, total - int(last))
+    end = min(int(last), total - 1) if first and last else total - 1
+    if start > end:
+        sentence = f"the document has {total} bytes; the range that is asked for lies behind them"
+        raise Fault(416, sentence, headers={"Content-Range": f"bytes */{total}"})
+    return Part(start, end - start + 1, total, partial=True)
+
+
+def _headers(attempt: Attempt) -> dict[str, str]:
+    return {
+        "Content-Type": MediaType.PDF.value,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "no-store",
+        # A blob never changes; its key is the name of a file and stays inside.
+        "ETag": f'"{digest(attempt.document_blob)[:32]}"',
+    }
+
+
+def _gone() -> Fault:
+    return Fault(410, "this document is not served any more")

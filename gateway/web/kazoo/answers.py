@@ -1,0 +1,93 @@
+"""Kazoo's envelopes around what we answer, and its words for what we refuse."""
+
+import json
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from gateway.dialects import kazoo
+from gateway.errors import Kind
+from gateway.ids import digest
+from gateway.web.access import REQUEST_ID
+from gateway.web.errors import Fault, phrase
+
+#: The secret with which a request was made: Kazoo's envelopes repeat it.
+AUTH_TOKEN = web.RequestKey("auth_token", str)
+
+VALIDATION_FAILED = "validation failed"
+_INVALID = frozenset({Kind.INVALID, Kind.NUMBER_INVALID})
+#: Kazoo's code word and its message by status, where it says the same to everybody.
+_FIXED = {
+    401: ("invalid_credentials", "invalid credentials"),
+    403: ("forbidden", "forbidden"),
+    404: ("not_found", "not found"),
+    405: ("invalid_method", "method not allowed"),
+}
+#: Its code word by status, where the message is ours.
+_WORDS = {
+    400: "validation error",
+    408: "request_timeout",
+    409: "datastore_conflict",
+    413: "request_entity_too_large",
+    429: "too_many_requests",
+    500: "internal_error",
+    503: "datastore_unreachable",
+    507: "datastore_fault",
+}
+
+
+def answered(
+    request: web.Request, data: object, *, page: kazoo.Page | None = None, status: int = 200, auth_token: str = ""
+) -> web.Response:
+    """Answer *data* in the envelope of success. *auth_token* is repeated in it, by default that of the request."""
+    envelope = kazoo.success(
+        data,
+        request_id=request[REQUEST_ID],
+        at=datetime.now(UTC),
+        auth_token=auth_token or request.get(AUTH_TOKEN, ""),
+        revision=digest(json.dumps(data))[:32],
+        page=page,
+    )
+    return web.json_response(envelope, status=status, headers={"Cache-Control": "no-store"})
+
+
+def refused(request: web.Request, fault: Fault) -> web.Response:
+    """Answer *fault* in the envelope of errors."""
+    word, data = _words(fault)
+    envelope = kazoo.error(
+        fault.status,
+        word,
+        data,
+        request_id=request[REQUEST_ID],
+        at=datetime.now(UTC),
+        auth_token=request.get(AUTH_TOKEN, ""),
+    )
+    headers = {"Cache-Control": "no-store", **fault.headers}
+    return web.json_response(envelope, status=fault.status, headers=headers)
+
+
+def invalid(path: str, rule: str, message: str, **about: object) -> Fault:
+    """Return the fault 400 about the field *path* (dotted); *rule* is Kazoo's word for what it breaks."""
+    return Fault(400, message, word=VALIDATION_FAILED, data=kazoo.invalid_field(path, rule, message, **about))
+
+
+def bad_identifier(identifier: str) -> Fault:
+    """Return the fault 404 for an id that names nothing here."""
+    data = {"message": "bad identifier", "cause": identifier}
+    return Fault(404, "there is nothing with this id", word="bad_identifier", data=data)
+
+
+def _words(fault: Fault) -> tuple[str, object]:
+    """Return Kazoo's code word and data for *fault*: its own, those of its Refusal, or those of its status."""
+    if fault.data is not None:
+        return fault.word, dict(fault.data)
+    reason = fault.reason
+    if reason is not None and reason.kind is Kind.NOT_FOUND:
+        return "bad_identifier", {"message": "bad identifier", "cause": reason.subject}
+    if reason is not None and reason.kind in _INVALID and reason.subject:
+        return VALIDATION_FAILED, kazoo.invalid_field(reason.subject, "invalid", reason.sentence)
+    if reason is None and fault.status in _FIXED:
+        word, message = _FIXED[fault.status]
+        return word, {"message": message}
+    word = _WORDS.get(fault.status, phrase(fault.status).replace(" ", "_"))
+    return word, {"message": fault.sentence}
