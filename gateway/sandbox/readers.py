@@ -1,14 +1,15 @@
 """The readers: some warm processes, each at one mail at a time.
 
 A reader that hangs is killed, one that died is replaced. The mail that it read gets a second chance with another; the
-mail that ends two of them is to blame.
+mail that ends two of them is to blame. It is not, when somebody else killed the reader.
 """
 
 import asyncio
 import contextlib
+import signal
 
 from gateway import logs, metrics
-from gateway.errors import Kind, refuse
+from gateway.errors import Kind, Refusal, refuse
 from gateway.sandbox.link import Gone
 from gateway.sandbox.requests import Limits
 from gateway.sandbox.wire import Garbled, Header
@@ -17,7 +18,11 @@ from gateway.sandbox.worker import Worker
 log = logs.logger(__name__)
 
 _CHANCES = 2
+_TRIES = 5
+_DYING_SECONDS = 1.0
 _RESTART_SECONDS = 1.0
+#: Why a reader was ended, as it is counted.
+_WHY = {Gone: "crash", Garbled: "output", TimeoutError: "time"}
 
 
 class Deadly(Exception):
@@ -62,31 +67,36 @@ class Readers:
 
     async def ask(self, header: Header, descriptor: int) -> Header:
         """Have a reader answer; raises Deadly, or Refusal when no reader can be had."""
-        for _ in range(_CHANCES):
+        blamed = 0
+        for _ in range(_TRIES):
             worker = await self._take()
             try:
                 return await self._exchange(worker, header, descriptor)
             except (Gone, Garbled, TimeoutError) as trouble:
                 if self._stopping:
                     raise _shutting_down() from None
-                _tell(trouble)
-        raise Deadly
+                blamed += await _to_blame(worker, trouble)
+            if blamed == _CHANCES:
+                raise Deadly
+        raise _no_reader()
 
     async def _exchange(self, worker: Worker, header: Header, descriptor: int) -> Header:
         """One request and its answer. A reader that did not answer, for whatever cause, is not used again."""
-        answered = False
         try:
             async with asyncio.timeout(self._limits.read_seconds):
                 await worker.link.send(header, [descriptor])
                 answer = await worker.link.receive()
-            answered = True
-            return answer
-        finally:
-            worker.served += 1
-            if not answered or worker.served >= self._limits.mails_per_reader:
-                worker.kill()
-            else:
-                self._idle.put_nowait(worker)
+        except Gone:  # it is ending by itself, and its exit will tell why: not to be mixed up with our own kill
+            raise
+        except BaseException:
+            worker.kill()
+            raise
+        worker.served += 1
+        if worker.served >= self._limits.mails_per_reader:
+            worker.kill()
+        else:
+            self._idle.put_nowait(worker)
+        return answer
 
     async def _take(self) -> Worker:
         """Return an idle reader that is alive."""
@@ -100,7 +110,7 @@ class Readers:
                         return worker
         except TimeoutError:
             log.warning("no reader has become free")
-            raise refuse(Kind.INTERNAL, "mails cannot be read at the moment; please try again later") from None
+            raise _no_reader() from None
 
     async def _keep(self, worker: Worker) -> None:
         """Keep one place in the pool filled, beginning with *worker*."""
@@ -120,11 +130,23 @@ class Readers:
             await asyncio.sleep(_RESTART_SECONDS)
 
 
-def _tell(trouble: Exception) -> None:
-    why = "time" if isinstance(trouble, TimeoutError) else "crash"
+async def _to_blame(worker: Worker, trouble: Exception) -> bool:
+    """Say whether what was read ended the reader; False when it was killed, and not by us."""
+    if isinstance(trouble, Gone):
+        await asyncio.wait([worker.exited], timeout=_DYING_SECONDS)
+        if worker.exited.done() and worker.exited.result() == -signal.SIGKILL:
+            log.warning("a reader was killed")
+            return False
+        worker.kill()
+    why = _WHY[type(trouble)]
     metrics.sandbox_kills.labels(why).inc()
     log.warning("a reader was lost", why=why)
+    return True
 
 
-def _shutting_down() -> Exception:
+def _no_reader() -> Refusal:
+    return refuse(Kind.INTERNAL, "mails cannot be read at the moment; please try again later")
+
+
+def _shutting_down() -> Refusal:
     return refuse(Kind.SHUTTING_DOWN, "the gateway is shutting down; please try again in a moment")

@@ -6,10 +6,9 @@ offsets do not matter and are not moved.
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Iterator
 
-from gateway import logs, metrics
+from gateway import logs
 from gateway.document import Inspection, MediaType, Reading, RenderedDocument
 from gateway.errors import ConfigurationError, Kind, Reason, refuse
 from gateway.sandbox.answers import converted_from, inspection_from, reading_from, rendered_from
@@ -90,14 +89,12 @@ class Sandbox:
 
         Raises Refusal with a reason that names the part which cannot be faxed; what the outputs hold then is void.
         """
-        began = time.monotonic()
         header = {"do": "render", "source": source.as_header()}
         with contextlib.ExitStack() as files:
             descriptors = [files.enter_context(_for_reading(source_fd))]
             for output in (outputs.tiff_fd, outputs.pdf_fd, outputs.preview_fd):
                 descriptors.append(files.enter_context(_for_writing(output)))
             answer = await self._renderers.run(header, descriptors, on_progress)
-        metrics.render_seconds.observe(time.monotonic() - began)
         try:
             _check(answer)
             return rendered_from(answer.get("rendered"))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -162,6 +162,22 @@ async def test_a_reader_that_dies_over_a_mail_is_replaced_and_the_mail_read(file
         await asyncio.sleep(0.1)
         os.kill(reader, signal.SIGKILL)
         assert (await reading).pages == 1
+
+
+async def test_a_mail_is_not_to_blame_for_readers_that_somebody_kills(files: Files) -> None:
+    attached = b"--b\r\nContent-Type: application/pdf\r\n\r\n" + pdf(300) + b"\r\n"
+    message = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + attached * 190  # seconds of counting pages
+    async with running() as box:
+        reading = asyncio.ensure_future(box.read_mail(files.new(message).fileno(), len(message)))
+        async for _ in until("the end of the reading", timeout=60):
+            if reading.done():
+                break
+            if len(box.pids) == 2:
+                with suppress(ProcessLookupError):
+                    os.kill(box.pids[0], signal.SIGKILL)
+        with pytest.raises(Refusal) as raised:
+            await reading
+        assert (raised.value.reason.kind, raised.value.reason.temporary) == (Kind.INTERNAL, True)
 
 
 async def test_readers_killed_while_idle_are_replaced(files: Files) -> None:
