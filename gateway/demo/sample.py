@@ -104,15 +104,15 @@ def _welcome() -> Page:
         [
             ("letter.pdf", "every page, in black and white", "2"),
             ("scan.tif", "every page, fitted to the paper", "5"),
-            ("note.txt", "set in a typewriter font", "1"),
-            ("logo.png (within the text)", "left out, and the receipt says so", "0"),
+            ("logo.png, within the text", "left out, and the receipt says so", "0"),
+            ("the text of the mail", "left out, and the receipt says so", "0"),
         ],
     )
     page.text(MARGIN, 298, "What to try next", size=13, font=BOLD)
     page.lines(
         276,
         [
-            "1.   Mail a PDF of your own to 12025550123@ the address that the demo has printed.",
+            "1.   Mail a PDF of your own to 12025550199@fax.demo.example, as the demo has printed it.",
             "2.   Send one to a number that ends in 0001: that line is always busy. Read the mail that comes back.",
             "3.   Send one to a number that ends in 0005: busy once, then delivered, without your doing anything.",
             "4.   Read the receipt. It names each part of your mail that was faxed, and each that was not, and why.",
@@ -157,7 +157,7 @@ def _sheet(title: str, number: int) -> Page:
     """A page with what both have in common."""
     page = Page().text(MARGIN, HEIGHT - 70, "Faxgate", size=28, font=BOLD)
     page.text(RIGHT - 121, HEIGHT - 70, "Email to fax, fax to email", size=11)
-    # The top is left white: there the gateway prints the line that says who sent the page.
+    # The top is left white: it is where a fax has the line that says who sent it.
     page.box(MARGIN, HEIGHT - 86, RIGHT - MARGIN, 5)
     page.text(MARGIN, HEIGHT - 120, title, size=20, font=BOLD)
     page.path((MARGIN, 58), (RIGHT, 58), weight=0.75)
