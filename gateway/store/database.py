@@ -6,6 +6,7 @@ cancel the unit. ``await db.rows(statement)`` reads.
 """
 
 import asyncio
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -27,12 +28,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
+from gateway.errors import Kind, Refusal, refuse
+
 T = TypeVar("T")
 #: What a unit works in.
 Tx = Connection
 #: A unique or foreign key stands against a change.
 Violation = IntegrityError
 Row = Mapping[str, Any]
+#: The errors of a disk that takes no more.
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 #: In ``Connection.info``: the unit made a job ready.
 WOKEN = "faxgate.woken"
 #: Work that must be durable before the unit's commit, such as the sync of a spooled message. Blocking.
@@ -57,6 +62,16 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Finish what was given to ``write`` and close every connection."""
+
+
+def disk_full() -> Refusal:
+    """Return what is raised when a disk takes no more (``NO_SPACE``)."""
+    return refuse(Kind.STORAGE_FULL, "the gateway's disk is full; try again later")
+
+
+def closed() -> Refusal:
+    """Return what ``write`` raises once the database is being closed."""
+    return refuse(Kind.SHUTTING_DOWN, "the gateway is shutting down; try again in a minute")
 
 
 async def one(db: Database, statement: Select[Any]) -> Row | None:

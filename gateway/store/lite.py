@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiosqlite
-from sqlalchemy import Connection, Engine, Select, create_engine, event
+from sqlalchemy import Compiled, Connection, Engine, Select, create_engine, event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from gateway import metrics
 from gateway.errors import Kind, refuse
-from gateway.store.database import WOKEN, Before, Row, shielded
+from gateway.store.database import NO_SPACE, WOKEN, Before, Row, closed, disk_full, shielded
 
 T = TypeVar("T")
 GROUP = 64
@@ -127,8 +127,8 @@ def translated(error: Exception) -> Exception:
     """Return what the caller shall see: a Refusal for a full disk or a busy database, else *error* itself."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL or getattr(cause, "errno", 0) in {28, 122}:  # ENOSPC, EDQUOT
-        full = refuse(Kind.STORAGE_FULL, "the gateway's disk is full; try again later")
+    if code == sqlite3.SQLITE_FULL or getattr(cause, "errno", 0) in NO_SPACE:
+        full = disk_full()
         full.__cause__ = error
         return full
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
@@ -176,7 +176,7 @@ class Lite:
     async def write(self, unit: Callable[[Connection], T], before: Sequence[Before] = ()) -> T:
         """See Database."""
         if self._closed:
-            raise refuse(Kind.SHUTTING_DOWN, "the gateway is shutting down; try again in a minute")
+            raise closed()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._writer.put(_Waiting(unit, before, future, loop))
@@ -184,15 +184,17 @@ class Lite:
 
     async def rows(self, statement: Select[Any]) -> list[Row]:
         """See Database."""
+        if self._closed:
+            raise closed()
         compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-        parameters = {
-            name: _bound(compiled.binds[name].type, value) if name in compiled.binds else value
-            for name, value in compiled.construct_params().items()
-        }
+        parameters = {name: _bound(compiled, name, value) for name, value in compiled.construct_params().items()}
         columns = [(str(column.key), _reader_of(column.type)) for column in statement.selected_columns]
         reader = await self._readers.get()
         try:
             raw = await reader.execute_fetchall(str(compiled), parameters)
+        except sqlite3.Error as error:
+            told = translated(error)
+            raise told from told.__cause__
         finally:
             self._readers.put_nowait(reader)
         return [
@@ -229,8 +231,12 @@ class Lite:
         self._engine.dispose()
 
 
-def _bound(type_: Any, value: Any) -> Any:
-    process = type_.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+def _bound(compiled: Compiled, name: str, value: Any) -> Any:
+    """Return *value* as sqlite3 takes it. The members of an IN list are parameters ``name_1``, ``name_2`` of their
+    own, which have the type of ``name``."""
+    binds = getattr(compiled, "binds", {})
+    bind = binds.get(name, binds.get(name.rpartition("_")[0]))
+    process = None if bind is None else bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
     return process(value) if process else value
 
 

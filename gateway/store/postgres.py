@@ -2,20 +2,25 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import URL, Connection, Select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.errors import ConfigurationError, Kind, refuse
-from gateway.store.database import WOKEN, Before, Row, shielded
+from gateway.store.database import NO_SPACE, WOKEN, Before, Row, closed, disk_full, shielded
 
 T = TypeVar("T")
 RETRIES = 4
 #: deadlock_detected and serialization_failure: the unit did not happen and may run again.
 _AGAIN = {"40P01", "40001"}
 _FULL = {"53100", "53200"}  # disk_full, out_of_memory
+#: connection_exception, operator_intervention (shutdown), too_many_connections.
+_AWAY = ("08", "57P", "53300")
+#: What comes of talking to the server: asyncpg passes the errors of the network on as they are.
+_TROUBLE = (DBAPIError, PoolTimeout, OSError)
 
 
 class Postgres:
@@ -26,10 +31,13 @@ class Postgres:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._writing: set[asyncio.Task[Any]] = set()
+        self._closed = False
         self.on_ready: Callable[[], None] | None = None
 
     async def write(self, unit: Callable[[Connection], T], before: Sequence[Before] = ()) -> T:
         """See Database."""
+        if self._closed:
+            raise closed()
         task = asyncio.create_task(self._write(unit, before))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
@@ -37,14 +45,19 @@ class Postgres:
 
     async def _write(self, unit: Callable[[Connection], T], before: Sequence[Before]) -> T:
         for work in before:
-            await asyncio.to_thread(work)
+            try:
+                await asyncio.to_thread(work)
+            except OSError as error:
+                if error.errno in NO_SPACE:
+                    raise disk_full() from error
+                raise
         for left in reversed(range(RETRIES)):
             try:
                 async with self._engine.begin() as connection:
                     value, woken = await connection.run_sync(lambda tx: (unit(tx), tx.info.pop(WOKEN, False)))
-            except DBAPIError as error:
+            except _TROUBLE as error:
                 if _state(error) not in _AGAIN or not left:
-                    raise translated(error) from error
+                    _tell(translated(error), error)
             else:
                 if woken and self.on_ready is not None:
                     self.on_ready()
@@ -53,32 +66,49 @@ class Postgres:
 
     async def rows(self, statement: Select[Any]) -> list[Row]:
         """See Database."""
-        async with self._engine.connect() as connection:
-            result = await connection.execute(statement)
-            return [dict(row) for row in result.mappings()]
+        if self._closed:
+            raise closed()
+        try:
+            async with self._engine.connect() as connection:
+                result = await connection.execute(statement)
+                return [dict(row) for row in result.mappings()]
+        except _TROUBLE as error:
+            _tell(translated(error), error)
 
     async def migrate(self, work: Callable[[Connection], T]) -> T:
         """See Database."""
-        async with self._engine.begin() as connection:
-            return await connection.run_sync(work)
+        try:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(work)
+        except _TROUBLE as error:
+            _tell(translated(error), error)
 
     async def close(self) -> None:
         """See Database."""
+        self._closed = True
         if self._writing:
             await asyncio.wait(set(self._writing))
         await self._engine.dispose()
 
 
-def _state(error: DBAPIError) -> str:
-    return str(getattr(error.orig, "sqlstate", "") or getattr(error.orig, "pgcode", "") or "")
+def _state(error: Exception) -> str:
+    cause = getattr(error, "orig", None)
+    return str(getattr(cause, "sqlstate", "") or getattr(cause, "pgcode", "") or "")
 
 
-def translated(error: DBAPIError) -> Exception:
+def _tell(told: Exception, error: Exception) -> NoReturn:
+    if told is error:
+        raise error
+    raise told from error
+
+
+def translated(error: Exception) -> Exception:
     """Return what the caller shall see: a Refusal for what passes by itself, else *error*."""
     state = _state(error)
     if state in _FULL:
         return refuse(Kind.STORAGE_FULL, "the gateway's database is full; try again later")
-    if state in _AGAIN or state.startswith(("08", "57P")) or error.connection_invalidated:
+    lost = not isinstance(error, DBAPIError) or error.connection_invalidated
+    if lost or state in _AGAIN or state.startswith(_AWAY):
         return refuse(Kind.STORAGE_BUSY, "the gateway's database is not available; try again later")
     return error
 
