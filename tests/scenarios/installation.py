@@ -7,7 +7,7 @@ import signal
 import smtplib
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -44,9 +44,12 @@ class Process:
     process: asyncio.subprocess.Process
     told: list[str]
     log: Path
+    watching: "asyncio.Task[None] | None" = None
 
     async def ended(self) -> int:
         """Wait for its end and return its exit status (negative: the signal)."""
+        if self.watching is not None:
+            await asyncio.wait_for(asyncio.shield(self.watching), HANG)
         return await asyncio.wait_for(self.process.wait(), HANG)
 
     async def stop(self) -> int:
@@ -168,55 +171,42 @@ format = "json"
         self.emulator.settings.connections = [Connection("77", url, "", [OFFICE, CLINIC])]
 
     @contextlib.asynccontextmanager
-    async def serving(self, **environment: str) -> AsyncIterator[Process]:
+    async def serving(self) -> AsyncIterator[Process]:
         """Run ``faxgate serve`` until the block ends; it is ready when the block begins."""
-        running = await self.start(**environment)
+        running = await self.start()
         try:
             yield running
         finally:
             await running.stop()
 
-    async def start(self, **environment: str) -> Process:
-        """Start ``faxgate serve``; return when it has said READY=1."""
+    async def start(
+        self, sockets: Sequence[socket.socket] = (), environment: Mapping[str, str] | None = None
+    ) -> Process:
+        """Start ``faxgate serve``; return when it has said READY=1. *sockets* are handed over as systemd does it:
+        as descriptors from 3 on, for the process that LISTEN_PID names."""
         channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         address = self.root / f"notify-{os.urandom(4).hex()}"
         channel.bind(str(address))
         log = self.root / "serve.log"
         with log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
+                *(sys.executable, "-c", _HAND_OVER, ",".join(str(each.fileno()) for each in sockets), sys.executable),
                 *("-W", "error", "-m", "gateway", "serve", "--config", str(self.config)),
-                env={**os.environ, "NOTIFY_SOCKET": str(address), **environment},
+                env={**os.environ, "NOTIFY_SOCKET": str(address), **(environment or {})},
+                pass_fds=[each.fileno() for each in sockets],
                 stdin=asyncio.subprocess.DEVNULL,
                 stderr=stderr,
             )
         running = Process(process, [], log)
-        await self._until_ready(running, channel)
-        listening = asyncio.create_task(self._listen(running, channel))
-        process_end = asyncio.create_task(process.wait())
-        process_end.add_done_callback(lambda _: listening.cancel())
-        return running
-
-    async def _until_ready(self, running: Process, channel: socket.socket) -> None:
         loop = asyncio.get_running_loop()
+        loop.add_reader(channel, _hear, running, channel)
+        running.watching = loop.create_task(_until_ended(running, channel))
         async with asyncio.timeout(HANG):
             while not any("READY=1" in said for said in running.told):
-                if running.process.returncode is not None:
-                    raise AssertionError(f"serve ended with {running.process.returncode}: {running.log.read_text()}")
-                with contextlib.suppress(TimeoutError):
-                    said = await asyncio.wait_for(loop.sock_recv(channel, 4096), 0.2)
-                    running.told.append(said.decode())
-
-    async def _listen(self, running: Process, channel: socket.socket) -> None:
-        try:
-            while True:
-                said = await asyncio.get_running_loop().sock_recv(channel, 4096)
-                running.told.append(said.decode())
-        finally:
-            with contextlib.suppress(BlockingIOError):
-                while said := channel.recv(4096):
-                    running.told.append(said.decode())
-            channel.close()
+                if process.returncode is not None:
+                    raise AssertionError(f"serve ended with {process.returncode}: {log.read_text()}")
+                await asyncio.sleep(0.01)
+        return running
 
     async def mail(self, number: str, *, pages: int = 1, message_id: str = "", document: bytes = b"") -> str:
         """Mail a PDF to *number* with Python's own client; return the text of the last reply. Raises OSError or
@@ -308,6 +298,32 @@ format = "json"
         )
         printed, _ = await asyncio.wait_for(process.communicate(), HANG)
         return process.returncode or 0, printed.decode()
+
+
+def _hear(running: Process, channel: socket.socket) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while said := channel.recv(4096):
+            running.told.append(said.decode())
+
+
+async def _until_ended(running: Process, channel: socket.socket) -> None:
+    await running.process.wait()
+    asyncio.get_running_loop().remove_reader(channel)
+    with contextlib.closing(channel):
+        _hear(running, channel)
+
+
+#: Moves descriptors to 3, 4 ... as systemd does, and becomes the command that follows them.
+_HAND_OVER = """
+import os, sys
+given = [int(number) for number in sys.argv[1].split(",") if number]
+spare = [os.dup2(number, 100 + index) for index, number in enumerate(given)]
+for index, number in enumerate(spare):
+    os.dup2(number, 3 + index, inheritable=True)
+if given:
+    os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(given)))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def free_port() -> int:

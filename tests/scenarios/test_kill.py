@@ -54,7 +54,7 @@ async def _mail_like_a_mail_server(house: Installation, message_id: str, documen
 
 async def _send_through_a_kill(house: Installation, point: str) -> None:
     message_id, document = f"<{os.urandom(8).hex()}@{REALM}>", samples.pdf(2)
-    running = await house.start(FAXGATE_CRASH_AT=point)
+    running = await house.start(environment={"FAXGATE_CRASH_AT": point})
     taken = await _mail_like_a_mail_server(house, message_id, document)
     await _killed(running)
     async with house.serving():
@@ -88,7 +88,7 @@ async def test_a_mail_behind_nat_survives_a_kill_at(point: str, tmp_path: Path) 
 @pytest.mark.parametrize("point", IN)
 async def test_a_received_fax_survives_a_kill_at(point: str, tmp_path: Path) -> None:
     async with installed(tmp_path, f"sqlite:///{tmp_path}/faxgate.db") as house:
-        running = await house.start(FAXGATE_CRASH_AT=point)
+        running = await house.start(environment={"FAXGATE_CRASH_AT": point})
         await house.emulator.receive(CLINIC, OFFICE, samples.pdf(2))
         await _killed(running)
         async with house.serving():
