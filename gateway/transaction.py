@@ -39,6 +39,7 @@ class Recipient:
     account_id: UUID | None = None
     faxbox_id: UUID | None = None  # None: decided by the sender among the account's faxboxes
     accepted: bool = False
+    refusal: str = ""  # the sentence it was refused with
 
 
 @dataclass(slots=True)

@@ -74,7 +74,11 @@ class Intake:
             transaction.account_id = transaction.account_id or account.id
         if not transaction.sender:
             raise refuse(Kind.BOUNCE, "bounces are not sent as faxes; this address only takes mail to be faxed", path)
-        self._decide(transaction, recipient)
+        try:
+            self._decide(transaction, recipient)
+        except Refusal as refusal:
+            recipient.refusal = refusal.reason.sentence
+            raise
         recipient.accepted = True
 
     def _decide(self, transaction: Transaction, recipient: Recipient) -> None:
@@ -123,9 +127,9 @@ class Intake:
 
     async def refused(self, transaction: Transaction) -> None:
         """Write the smtplog row of a transaction that ended without being taken."""
-        record = smtplog.record_of(transaction, datetime.now(UTC))
+        records = smtplog.records_of(transaction, datetime.now(UTC))
         try:
-            await self._db.write(lambda tx: smtplog.insert(tx, record))
+            await self._db.write(lambda tx: smtplog.insert(tx, *records))
         except Exception:
             log.exception("the smtplog row of a refused mail was not written", transaction=str(transaction.id))
         log.info("mail refused", transaction=str(transaction.id), peer=transaction.peer, reply=transaction.reply)
@@ -188,7 +192,7 @@ class Intake:
                 jobs.enqueue(tx, PREPARE, fax.id)
         transaction.fax_ids = owners
         transaction.reply = f"250 2.0.0 {_thanks(owners, len(fresh))}"
-        smtplog.insert(tx, smtplog.record_of(transaction, datetime.now(UTC)))
+        smtplog.insert(tx, *smtplog.records_of(transaction, datetime.now(UTC)))
         return len(fresh)
 
     def _same(self, transaction: Transaction, reading: Reading, fax: Fax) -> tuple[str, UUID, timedelta]:

@@ -1,12 +1,13 @@
 """The smtplog: one row for every SMTP transaction, taken or refused."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Select, select
 
+from gateway.ids import new_id
 from gateway.store.database import Database, Row, add, older_than, one
 from gateway.store.schema import smtplog
 from gateway.transaction import SmtpRecord, Transaction
@@ -17,12 +18,46 @@ def record_from(row: Row) -> SmtpRecord:
     return SmtpRecord(**row)
 
 
-def record_of(transaction: Transaction, at: datetime) -> SmtpRecord:
-    """Make the record of a transaction that has ended *at*."""
+def records_of(transaction: Transaction, at: datetime) -> list[SmtpRecord]:
+    """Make the records of a transaction that has ended *at*: one for each account that it spoke to.
+
+    An account whose numbers were only asked for, and refused because the mail is another's, sees its own recipients
+    and what they were answered; nothing of the mail.
+    """
+    others = {recipient.account_id for recipient in transaction.recipients} - {None, transaction.account_id}
+    foreign = [_foreign(transaction, account_id, at) for account_id in sorted(others, key=str) if account_id]
+    answered = {error for record in foreign for error in record.errors}
+    own = _record(
+        transaction,
+        at,
+        faxbox_id=transaction.faxbox_id,
+        recipients=[_recipient(each) for each in transaction.recipients if each.account_id not in others],
+        size=transaction.size,
+        message_id=transaction.message_id,
+        subject=transaction.subject,
+        found=list(transaction.found),
+        errors=[error for error in transaction.errors if error not in answered],
+        reply=transaction.reply,
+        fax_ids=[str(fax_id) for fax_id in transaction.fax_ids],
+    )
+    return [own, *foreign]
+
+
+def _foreign(transaction: Transaction, account_id: UUID, at: datetime) -> SmtpRecord:
+    asked = [each for each in transaction.recipients if each.account_id == account_id]
+    sentences = tuple(each.refusal for each in asked if each.refusal)
+    errors = [error for error in transaction.errors if sentences and error.endswith(sentences)]
+    recipients = [_recipient(each) for each in asked]
+    reply = errors[-1] if errors else ""
+    record = _record(transaction, at, recipients=recipients, errors=errors, reply=reply)
+    return replace(record, id=new_id(), account_id=account_id)
+
+
+def _record(transaction: Transaction, at: datetime, **more: Any) -> SmtpRecord:
+    facts: dict[str, Any] = {"faxbox_id": None, "size": 0, "message_id": "", "subject": "", "found": [], "fax_ids": []}
     return SmtpRecord(
         id=transaction.id,
         account_id=transaction.account_id,
-        faxbox_id=transaction.faxbox_id,
         at=at,
         listener=transaction.listener,
         peer=transaction.peer,
@@ -30,14 +65,7 @@ def record_of(transaction: Transaction, at: datetime) -> SmtpRecord:
         tls=transaction.tls,
         user=transaction.user[:255],
         sender=transaction.sender[:512],
-        recipients=[_recipient(recipient) for recipient in transaction.recipients],
-        size=transaction.size,
-        message_id=transaction.message_id,
-        subject=transaction.subject,
-        found=list(transaction.found),
-        errors=list(transaction.errors),
-        reply=transaction.reply,
-        fax_ids=[str(fax_id) for fax_id in transaction.fax_ids],
+        **{**facts, **more},
     )
 
 
@@ -45,9 +73,10 @@ def _recipient(recipient: Any) -> dict[str, str]:
     return {"written": recipient.written, "number": recipient.number, "domain": recipient.domain}
 
 
-def insert(tx: Connection, record: SmtpRecord) -> None:
-    """Add a record."""
-    add(tx, smtplog, asdict(record))
+def insert(tx: Connection, *records: SmtpRecord) -> None:
+    """Add the records of a transaction."""
+    for record in records:
+        add(tx, smtplog, asdict(record))
 
 
 def listing(
