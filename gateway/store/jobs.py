@@ -6,7 +6,9 @@ ready only together with a *hold* on it, and is *blocked* on the busy key until 
 claim: what cannot run is not ready, and a claim costs the same however long the queue is.
 
 A hold belongs to the fax, not to the job's lease: it lasts until the attempt is settled, and expires by itself so that
-nothing sticks. Releasing it wakes the first job that waits for its key.
+nothing sticks. Releasing it wakes the first job that waits for its key. Units that decide over holds do so one after
+the other, over all keys: whoever releases one key may have to try others for the job that it wakes, and units that
+took them key by key would wait for each other.
 
 Leases are per node. A node says that it lives by ``beat``; the jobs of one that stopped saying so become ready again
 for others, and everything the old one still tries to write meets no row, because its epoch has passed.
@@ -75,10 +77,11 @@ def enqueue(
 
 
 def claim(tx: Connection, node: str, epoch: int, kind: str, limit: int) -> list[Job]:
-    """Take up to *limit* ready jobs of one *kind* for this node, the most urgent first."""
+    """Take up to *limit* ready jobs of one *kind* for this node, the most urgent first; none for a stale epoch."""
+    alive = select(nodes.c.id).where(nodes.c.id == node, nodes.c.epoch == epoch).exists()
     chosen = (
         select(jobs.c.id)
-        .where(jobs.c.state == "ready", jobs.c.kind == kind)
+        .where(jobs.c.state == "ready", jobs.c.kind == kind, alive)
         .order_by(jobs.c.priority, jobs.c.due, jobs.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -147,9 +150,10 @@ def move_due(tx: Connection) -> int:
         .where(jobs.c.state == "scheduled", jobs.c.due <= datetime.now(UTC))
         .order_by(jobs.c.due, jobs.c.id)
         .limit(MOVE_AT_ONCE)
-        .with_for_update(skip_locked=True)
     )
-    rows = tx.execute(due).all()
+    if any(row.needs for row in tx.execute(due).all()):
+        _alone(tx)  # before the rows are locked: who decides over holds may be waiting to delete one of them
+    rows = tx.execute(due.with_for_update(skip_locked=True)).all()
     for row in rows:
         _advance(tx, row.id, row.subject, row.needs)
     return len(rows)
@@ -163,8 +167,11 @@ def next_due(tx: Connection) -> datetime | None:
 
 def release(tx: Connection, owner: object) -> None:
     """Give up everything that *owner* holds and wake who waits for it."""
-    keys = set(tx.execute(select(holds.c.key).where(holds.c.owner == str(owner))).scalars())
-    lock_keys(tx, sorted(keys))
+    mine = select(holds.c.key).where(holds.c.owner == str(owner))
+    if tx.execute(mine.limit(1)).first() is None:
+        return
+    _alone(tx)
+    keys = set(tx.execute(mine).scalars())
     tx.execute(delete(holds).where(holds.c.owner == str(owner)))
     for key in sorted(keys):
         _wake(tx, key)
@@ -179,7 +186,9 @@ def sweep(tx: Connection) -> None:
         .where(~select(holds.c.key).where(holds.c.key == jobs.c.blocked_on).exists())
     )
     keys = set(tx.execute(stale).scalars()) | set(tx.execute(blocked.distinct().limit(MOVE_AT_ONCE)).scalars())
-    lock_keys(tx, sorted(keys))
+    if not keys:
+        return
+    _alone(tx)
     tx.execute(delete(holds).where(holds.c.until <= datetime.now(UTC)))
     for key in sorted(keys):
         _wake(tx, key)
@@ -206,7 +215,8 @@ def _advance(tx: Connection, identity: int, subject: str, keys: list[Any]) -> bo
 
 def _hold(tx: Connection, owner: str, keys: Keys) -> str | None:
     """Hold one slot of each key for *owner*; on a busy one give back what was got and return its name."""
-    lock_keys(tx, [key for key, _ in keys])
+    if keys:
+        _alone(tx)
     got: list[tuple[str, int]] = []
     until = datetime.now(UTC) + HOLD_LASTS
     for key, slots in keys:
@@ -221,6 +231,11 @@ def _hold(tx: Connection, owner: str, keys: Keys) -> str | None:
                 tx.execute(delete(holds).where(tuple_(holds.c.key, holds.c.slot).in_(got)))
             return key
     return None
+
+
+def _alone(tx: Connection) -> None:
+    """Let no other unit decide over holds until this one ends."""
+    lock_keys(tx, ["holds"])
 
 
 def _wake(tx: Connection, key: str) -> None:
@@ -280,8 +295,10 @@ def _give_back(tx: Connection, which: Any) -> int:
         .where(jobs.c.state == "running", which)
         .values(state="ready", node=None, epoch=None, tries=jobs.c.tries + 1)
     )
-    tx.info[WOKEN] = True
-    return int(tx.execute(back).rowcount)
+    count = int(tx.execute(back).rowcount)
+    if count:
+        tx.info[WOKEN] = True
+    return count
 
 
 def _clock() -> Any:
