@@ -83,10 +83,9 @@ class Content:
             self._gathered.clear()
 
     def _store(self, text: bytes) -> None:
-        if self.error is not None or not text:
-            return
         try:
-            self._write(text)
+            if text:
+                self._write(text)
         except Exception as error:  # whatever it is, the message is read to its end first
             self._spoil(error)
 

@@ -142,7 +142,8 @@ class Conversation:
         if mail.content.error is not None:
             raise mail.content.error
         async with self._door.turn:
-            return await self._door.reception.take(mail.transaction, mail.spool)
+            with logs.bind(transaction=mail.transaction.id):
+                return await self._door.reception.take(mail.transaction, mail.spool)
 
     async def abandon(self, reply: str = "") -> str:
         """End the transaction, if there is one, without a mail: *reply* refuses it, "" when the client gave it up."""

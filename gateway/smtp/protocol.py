@@ -58,6 +58,7 @@ class SmtpProtocol(SMTP):
         )
         del self._smtp_methods["AUTH"]
         self._door = door
+        self._peer = peer
         self._limits = door.limits
         self._conversation = Conversation(door, listener, peer)
         self._incoming: Incoming
@@ -68,7 +69,6 @@ class SmtpProtocol(SMTP):
         self._greeted = False
         self._idle = False
         self._deaf = False
-        self._closing = False
         self._over = False
         self._errors = 0
         self._commands = 0
@@ -127,7 +127,7 @@ class SmtpProtocol(SMTP):
         """The deadline has passed: end the wait, or the connection when it is the client who does not read."""
         self.deadline = math.inf
         assert isinstance(self.transport, asyncio.Transport)
-        if self._closing or self.transport.get_write_buffer_size():
+        if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
             self._hear_no_more()
@@ -164,7 +164,7 @@ class SmtpProtocol(SMTP):
             return await self._refuse_line(f"500 5.5.2 a command line has at most {COMMAND_OCTETS} octets")
         except EOFError:
             return await self._close_deaf()
-        word, _, argument = line.rstrip(b"\r\n").partition(b" ")
+        word, _, argument = line.removesuffix(b"\n").removesuffix(b"\r").partition(b" ")
         verb = word.upper()
         if verb in _FOREIGN or (line.strip() and not verb[:1].isalpha()):
             return await self._close_with(replies.NO_MAIL_CLIENT)
@@ -197,7 +197,7 @@ class SmtpProtocol(SMTP):
         except (ConnectionError, EOFError):
             raise
         except Exception:
-            log.exception("an SMTP command failed", command=verb)
+            log.exception("an SMTP command failed", command=verb, peer=self._peer)
             await self.push(replies.FAULT)
 
     async def _refuse_line(self, reply: str) -> None:
@@ -231,9 +231,8 @@ class SmtpProtocol(SMTP):
         await self._close_with(replies.SHUTTING_DOWN if self._door.stopping else replies.TOO_SLOW)
 
     async def _hang_up(self) -> None:
-        """Close, until the client has its replies or the deadline cuts it off."""
+        """Close: once the client has its replies (over TLS: has closed, too), or when the deadline cuts it off."""
         assert isinstance(self.transport, asyncio.Transport)
-        self._closing = True
         self.deadline = self.loop.time() + self._limits.close_seconds
         self.transport.close()
         await self._lost.wait()

@@ -27,7 +27,8 @@ RCPT = "RCPT TO:<+12025550123@fax.example.com>"
 class House:
     """A Reception that stores what it takes, and fails where it is told to.
 
-    ``failing`` maps the name of a method to the exception that it raises. ``take`` waits while ``gate`` is closed.
+    ``failing`` maps the name of a method to the exception that it raises. ``take`` waits while ``gate`` is closed;
+    it and ``refused`` last ``slow`` seconds. ``keeps`` False: it takes mails without keeping their messages.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -40,6 +41,8 @@ class House:
         self.taking = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
+        self.slow = 0.0
+        self.keeps = True
         self.changed = asyncio.Condition()
 
     def _fail(self, name: str) -> None:
@@ -66,16 +69,18 @@ class House:
     async def take(self, transaction: Transaction, message: Spooled) -> str:
         self.taking.set()
         await self.gate.wait()
+        await asyncio.sleep(self.slow)
         self._fail("take")
         assert isinstance(message, Spool)
         self.messages.append(message.path.read_bytes())
-        message.seal()
+        if self.keeps:
+            message.seal()
         self.taken.append(transaction)
         await self._tell()
         return f"{transaction.id} will be faxed"
 
     async def refused(self, transaction: Transaction) -> None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.slow)
         self.refusals.append(transaction)
         await self._tell()
         self._fail("refused")

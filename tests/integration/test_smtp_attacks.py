@@ -143,7 +143,16 @@ async def test_an_overlong_command_is_refused_whole(house: House, length: int) -
 
 
 @pytest.mark.parametrize(
-    "line", [b"NOOP\n", b"NO\x00OP\r\n", b"N\xd6\xd6P\r\n", b"\r\n", b"NOOP\rNOOP\r\n", b"MAIL\tFROM:<a@b.example>\r\n"]
+    "line",
+    [
+        b"NOOP\n",
+        b"NO\x00OP\r\n",
+        b"N\xd6\xd6P\r\n",
+        b"\r\n",
+        b"NOOP\rNOOP\r\n",
+        b"NOOP\r\r\n",
+        b"MAIL\tFROM:<a@b.example>\r\n",
+    ],
 )
 async def test_an_odd_line_is_no_command(house: House, line: bytes) -> None:
     async with serving(house) as server, Client(server.addresses[0]) as client:

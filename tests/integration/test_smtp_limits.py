@@ -13,6 +13,7 @@ from gateway import metrics
 from gateway.errors import ConfigurationError
 from gateway.smtp.door import SmtpLimits
 from gateway.smtp.listener import Listener
+from gateway.smtp.protocol import SmtpProtocol
 from gateway.smtp.server import SmtpServer
 from tests.integration.smtp_house import HANG, LOOPBACK, MAIL, RCPT, Client, House, make_house, serving
 
@@ -68,7 +69,7 @@ async def test_connections_are_counted(house: House) -> None:
 
 @pytest.mark.parametrize("half", [b"", b"NO"])
 async def test_a_silent_client_is_sent_away(house: House, half: bytes) -> None:
-    async with serving(house, command_seconds=0.2) as server, Client(server.addresses[0]) as client:
+    async with serving(house, command_seconds=0.7) as server, Client(server.addresses[0]) as client:
         await client.hello(MAIL)
         await client.send(half)
         assert (await client.reply()).startswith("421 4.4.2 ")
@@ -78,7 +79,7 @@ async def test_a_silent_client_is_sent_away(house: House, half: bytes) -> None:
 
 
 async def test_a_message_that_stops_coming_is_given_up(house: House) -> None:
-    async with serving(house, command_seconds=0.2) as server, Client(server.addresses[0]) as client:
+    async with serving(house, command_seconds=0.7) as server, Client(server.addresses[0]) as client:
         await client.hello(MAIL, RCPT, "DATA")
         await client.send(b"half")
         assert (await client.reply()).startswith("421 4.4.2 ")
@@ -91,7 +92,7 @@ async def test_a_message_that_only_drips_is_given_up(house: House) -> None:
             await client.send(b"x")
             await asyncio.sleep(0.02)
 
-    limits: dict[str, Any] = {"data_seconds": 0.3, "data_bytes_per_second": 10_000}
+    limits: dict[str, Any] = {"data_seconds": 0.5, "data_bytes_per_second": 10_000}
     async with serving(house, **limits) as server, Client(server.addresses[0]) as client:
         await client.hello(MAIL, RCPT, "DATA")
         dripping = asyncio.create_task(drip(client))
@@ -102,28 +103,44 @@ async def test_a_message_that_only_drips_is_given_up(house: House) -> None:
 
 
 async def test_a_large_message_may_take_its_time(house: House) -> None:
-    limits: dict[str, Any] = {"data_seconds": 0.1, "data_bytes_per_second": 10_000}
+    limits: dict[str, Any] = {"data_seconds": 1, "data_bytes_per_second": 10_000}
     async with serving(house, **limits) as server, Client(server.addresses[0]) as client:
         await client.hello(MAIL, RCPT, "DATA")
         await client.send(b"x" * 500_000)
-        await asyncio.sleep(1)
+        await asyncio.sleep(1.6)
         await client.send(b"\r\n.\r\n")
         assert (await client.reply()).startswith("250 ")
 
 
-async def test_a_client_that_never_reads_is_cut_off(house: House) -> None:
+async def test_time_that_the_house_takes_is_not_the_clients(house: House) -> None:
+    house.slow = 1.4
+    async with serving(house, command_seconds=0.9, data_seconds=0.9) as server, Client(server.addresses[0]) as client:
+        await client.hello(MAIL)
+        assert (await client.say("RSET")).startswith("250 ")
+        for command in (MAIL, RCPT, "DATA"):
+            await client.say(command)
+        await client.send(b"x\r\n.\r\n")
+        assert (await client.reply()).startswith("250 ")
+        assert (await client.say("NOOP")).startswith("250 ")
+
+
+async def test_a_client_that_never_reads_is_cut_off(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = _watch_help(monkeypatch)
     given = socket.create_server(("127.0.0.1", 0))
     given.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    limits: dict[str, Any] = {"command_seconds": 0.5, "write_seconds": 0.5, "close_seconds": 0.5}
-    async with serving(house, sockets=[given], commands=10**6, **limits) as server:
+    async with serving(house, sockets=[given], commands=10**6, write_seconds=0.5) as server:
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect(server.addresses[0])
             client.setblocking(False)
             async with asyncio.timeout(HANG):
-                await _ask_for_help(client)
+                while not server.connections:
+                    await asyncio.sleep(0.01)
+                asking = asyncio.create_task(_ask_for_help(client, asked))
                 while server.connections:
                     await asyncio.sleep(0.01)
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
             received = _received(client)
     # It was not sent away with words: there was no room for any.
     assert received.count(b"250 2.0.0 Supported") > 10
@@ -131,12 +148,30 @@ async def test_a_client_that_never_reads_is_cut_off(house: House) -> None:
     assert b"503 " not in received
 
 
-async def _ask_for_help(client: socket.socket) -> None:
-    """Send HELP, slowly enough to be answered each time, until the server does not listen any more."""
-    with contextlib.suppress(ConnectionError):
-        while True:
-            await asyncio.sleep(0.002)
-            await asyncio.get_running_loop().sock_sendall(client, b"HELP\r\n")
+def _watch_help(monkeypatch: pytest.MonkeyPatch) -> asyncio.Semaphore:
+    """Leave sessions little room for replies, and return what is released whenever one of them is asked for HELP."""
+    asked = asyncio.Semaphore(0)
+    made, answer = SmtpProtocol.connection_made, SmtpProtocol.smtp_HELP
+
+    def made_with_little_room(self: SmtpProtocol, transport: asyncio.Transport) -> None:
+        transport.set_write_buffer_limits(high=0)
+        made(self, transport)
+
+    async def noted(self: SmtpProtocol, arg: str) -> None:
+        asked.release()
+        await answer(self, arg)
+
+    monkeypatch.setattr(SmtpProtocol, "connection_made", made_with_little_room)
+    monkeypatch.setattr(SmtpProtocol, "smtp_HELP", noted)
+    return asked
+
+
+async def _ask_for_help(client: socket.socket, asked: asyncio.Semaphore) -> None:
+    """Send HELP again and again, each time when the one before has been heard."""
+    await asyncio.sleep(0.1)  # not before the greeting
+    while True:
+        await asyncio.get_running_loop().sock_sendall(client, b"HELP\r\n")
+        await asked.acquire()
 
 
 def _received(client: socket.socket) -> bytes:

@@ -104,6 +104,24 @@ async def test_many_mails_go_through_one_connection(house: House) -> None:
     assert house.messages == [b"%d\r\n" % number for number in range(10)]
 
 
+async def test_a_mail_that_was_sent_before_leaves_nothing_behind(house: House) -> None:
+    house.keeps = False
+    async with serving(house) as server, Client(server.addresses[0]) as client:
+        await client.hello(MAIL, RCPT, "DATA")
+        await client.send(b"x\r\n.\r\n")
+        assert (await client.reply()).startswith("250 ")
+        assert list(house.folder.incoming.iterdir()) == []
+
+
+async def test_without_a_recipient_there_is_no_mail(house: House) -> None:
+    async with serving(house) as server, Client(server.addresses[0]) as client:
+        await client.hello(MAIL)
+        await client.say("RCPT TO:<12025550123@elsewhere.example>")
+        assert (await client.say("DATA")).startswith("554 5.5.1 ")
+        assert await client.reply() == ""
+    assert len(house.refusals) == 1
+
+
 async def test_a_recipient_that_is_refused_does_not_stop_the_others(house: House) -> None:
     async with serving(house) as server, Client(server.addresses[0]) as client:
         await client.hello(MAIL, RCPT)

@@ -77,6 +77,14 @@ async def test_the_session_goes_on_after_a_fault(house: House) -> None:
     assert len(house.refusals) == 3
 
 
+async def test_a_house_that_is_closing_ends_the_session(house: House) -> None:
+    house.failing["sender"] = refuse(Kind.SHUTTING_DOWN, "come back in a minute")
+    async with serving(house) as server, Client(server.addresses[0]) as client:
+        await client.hello()
+        assert await client.say(MAIL) == "421 4.3.2 come back in a minute"
+        assert await client.reply() == ""
+
+
 async def test_a_part_of_the_house_that_is_cancelled_is_a_fault(house: House) -> None:
     house.failing["take"] = asyncio.CancelledError()
     async with serving(house) as server, Client(server.addresses[0]) as client:
