@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 78 wrong settings or ins
 
 import importlib
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -70,9 +70,16 @@ def _fail(text: str, code: int) -> NoReturn:
     raise typer.Exit(code) from None
 
 
+def _installed() -> str:
+    try:
+        return version("faxgate")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"faxgate {version('faxgate')}, Python {sys.version.split()[0]}")
+        typer.echo(f"faxgate {_installed()}, Python {sys.version.split()[0]}")
         raise typer.Exit
 
 
@@ -90,8 +97,8 @@ app = typer.Typer(
 
 @app.callback()
 def _root(
-    _config: ConfigFile = None,
-    _version: Annotated[
+    config: ConfigFile = None,
+    version_: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:

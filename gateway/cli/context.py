@@ -88,12 +88,20 @@ def answering(settings: Settings) -> Iterator[None]:
     """Say of a database that does not answer which one it is and what to look at; drivers raise all sorts of things."""
     try:
         yield
-    except (ConfigurationError, Refusal):
-        raise
+    except ConfigurationError as error:
+        raise error if "[database]" in str(error) else ConfigurationError(f"[database] url: {error}") from None
+    except Refusal as refusal:
+        if settings.database.sqlite is not None:
+            raise
+        raise _away(settings, refusal.__cause__ or refusal) from refusal
     except Exception as error:
-        why = str(getattr(error, "orig", None) or error or type(error).__name__).splitlines()[0]
-        remedy = "correct its owner or mode, or run this as the user of faxgate serve"
-        if settings.database.sqlite is None:
-            remedy = "check that the server runs, and the host, user, password and name in the url"
-        url = without_password(settings.database.url)
-        raise ConfigurationError(f"[database] url: {url} does not answer: {why}; {remedy}") from error
+        raise _away(settings, error) from error
+
+
+def _away(settings: Settings, error: BaseException) -> ConfigurationError:
+    why = str(getattr(error, "orig", None) or error or type(error).__name__).splitlines()[0]
+    remedy = "correct its owner or mode, or run this as the user of faxgate serve"
+    if settings.database.sqlite is None:
+        remedy = "check that the server runs, and the host, user, password and name in the url"
+    url = without_password(settings.database.url)
+    return ConfigurationError(f"[database] url: {url} does not answer: {why}; {remedy}")
