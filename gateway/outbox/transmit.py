@@ -55,7 +55,7 @@ class Transmit:
             return
         fax, attempt, order = found
         crashpoint.reach("transmit.intended")
-        answer = await self._ask(started, attempt, order)
+        answer = await self._ask(job, started, attempt, order)
         crashpoint.reach("transmit.answered")
         await self._db.write(lambda tx: self._commit(tx, job, fax, attempt, answer))
         crashpoint.reach("transmit.committed")
@@ -72,6 +72,7 @@ class Transmit:
 
     def _intend(self, tx: Tx, job: Job) -> tuple[Fax, Attempt, Order] | None:
         """Commit to an attempt, or find that there is nothing to send any more."""
+        jobs.owned(tx, job)
         fax = faxes.get(tx, UUID(job.subject), lock=True)
         if fax is None or fax.state is not State.QUEUED:
             jobs.finish(tx, job)
@@ -122,21 +123,31 @@ class Transmit:
             quality=fax.quality,
         )
 
-    async def _ask(self, started: datetime, attempt: Attempt, order: Order) -> HandingOver:
+    async def _ask(self, job: Job, started: datetime, attempt: Attempt, order: Order) -> HandingOver:
         if order.handle_kind is Handle.MEDIA:
-            try:
-                content = await self._blobs.read(attempt.document_blob)
-                await self._carrier.upload(order.handle, content, MediaType.PDF.value)
-            except CarrierError as error:
-                return Rejected(telnyx.UNREACHABLE, str(error), passing=True)
-            except Refusal as refusal:
-                return Rejected(refusal.reason.kind.value, refusal.reason.sentence)
+            refused = await self._upload(attempt, order)
+            if refused is not None:
+                return refused
             crashpoint.reach("transmit.uploaded")
+            # It may have taken longer than a lease: what counts is that the fax is ours now.
+            started = datetime.now(UTC)
+            await self._db.write(lambda tx: jobs.owned(tx, job))
         if datetime.now(UTC) - started > self._policy.lease / 2:
             return Rejected(
                 "lease_short", "the worker was too slow to be sure that it still owns the fax", passing=True
             )
         return await self._carrier.hand_over(order)
+
+    async def _upload(self, attempt: Attempt, order: Order) -> Rejected | None:
+        """Put the document into the carrier's storage; return why it is not there."""
+        try:
+            content = await self._blobs.read(attempt.document_blob)
+            await self._carrier.upload(order.handle, content, MediaType.PDF.value)
+        except CarrierError as error:
+            return Rejected(telnyx.UNREACHABLE, str(error), passing=True)
+        except Refusal as refusal:
+            return Rejected(refusal.reason.kind.value, refusal.reason.sentence)
+        return None
 
     # -- after the answer ----------------------------------------------------------------------------------------------
 

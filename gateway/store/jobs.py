@@ -107,6 +107,12 @@ def claim(tx: Connection, node: str, epoch: int, kind: str, limit: int) -> list[
     return [Job(r.id, r.kind, r.subject, r.tries, r.due, r.created_at, node, epoch) for r in rows]
 
 
+def owned(tx: Connection, job: Job) -> None:
+    """Raise LeaseLost unless *job* is still ours; it stays so until the unit ends."""
+    if tx.execute(select(jobs.c.id).where(*_mine(job)).with_for_update()).first() is None:
+        raise LeaseLost(job.subject)
+
+
 def finish(tx: Connection, job: Job) -> None:
     """Delete a job that is done. Raises LeaseLost, and so undoes the unit, when it is not ours any more."""
     if not changed(tx, delete(jobs).where(*_mine(job))):

@@ -219,7 +219,7 @@ class House:
     epoch: int = field(init=False)
 
     def connect(self) -> None:
-        """Put the parts together; again after ``policy`` or ``carrier`` has been replaced."""
+        """Put the parts together; again after ``policy`` has been replaced."""
         smarthost = Smarthost("127.0.0.1", self.catcher.port, tls="none", timeout=5)
         self.notify = Notify(self.db, self.blobs, smarthost, Sender(f"fax@{REALM}", 10_000_000, OPERATOR))
         self.settle = Settle(self.notify, self.policy)
@@ -242,6 +242,12 @@ class House:
             FORWARD: self.inbox.forward,
             DELIVER: self.notify.deliver,
         }
+
+    async def talk_to(self, carrier: Telnyx) -> None:
+        """Reach the carrier by *carrier* from now on."""
+        await self.carrier.close()
+        self.carrier = carrier
+        self.connect()
 
     async def provision(self) -> None:
         """Make an account with an application, a faxbox that sends from OFFICE, and the number CLINIC."""
@@ -397,7 +403,6 @@ async def built(db: Database, folder: Path, *, webhooks: bool = True, **policy: 
             stack.push_async_callback(part.stop)
         carrier = Telnyx(emulator.base_url, KEY, timeout=10)
         fetcher = Fetcher(["127.0.0.0/8"], timeout=10)
-        stack.push_async_callback(carrier.close)
         stack.push_async_callback(fetcher.close)
         blobs = Folder(folder / "blobs")
         blobs.prepare()
@@ -406,6 +411,7 @@ async def built(db: Database, folder: Path, *, webhooks: bool = True, **policy: 
         rules = Policy(**(url | soon | policy))
         house = House(db, blobs, emulator, catcher, carrier, OpenSandbox(), rules, origin, fetcher)
         house.document = _DOCUMENT
+        stack.push_async_callback(lambda: house.carrier.close())  # noqa: PLW0108 - the one that it has in the end
         house.connect()
         await house.provision()
         hook = f"{origin}/webhooks/telnyx" if webhooks else ""
