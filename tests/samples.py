@@ -156,3 +156,38 @@ def _fax_page(text: str, number: int, size: tuple[int, int]) -> Image.Image:
     draw.text((200, 200), f"{text}, page {number}", fill=0, font_size=48)
     draw.rectangle((200, 400, 300 + 100 * number, 450), fill=0)
     return page
+
+
+def picture_pdf(
+    picture: Image.Image,
+    *,
+    place: tuple[float, float, float, float] = (612, 792, 0, 0),
+    drawing: str = "",
+    entries: str = "",
+    quality: int = 90,
+) -> bytes:
+    """Return a letter page that shows *picture*, grey or RGB, as a JPEG.
+
+    *place* is its width, height, left and bottom in points; ``drawing`` comes on top of it, and ``entries`` go into the
+    picture's dictionary; object 7 is a mask for them.
+    """
+    output = BytesIO()
+    picture.save(output, "JPEG", quality=quality)
+    data = output.getvalue().decode("latin-1")
+    width, height, left, bottom = place
+    stream = f"q {width} 0 0 {height} {left} {bottom} cm /P Do Q\n{drawing}"
+    space = "/DeviceGray" if picture.mode == "L" else "/DeviceRGB"
+    return _pdf_file(
+        [
+            "<< /Type /Catalog /Pages 2 0 R >>",
+            "<< /Type /Pages /Count 1 /Kids [4 0 R] >>",
+            "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 5 0 R "
+            "/Resources << /Font << /F1 3 0 R >> /XObject << /P 6 0 R >> >> >>",
+            f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream",
+            f"<< /Type /XObject /Subtype /Image /Width {picture.width} /Height {picture.height} /ColorSpace {space} "
+            f"/BitsPerComponent 8 /Filter /DCTDecode {entries} /Length {len(data)} >>\nstream\n{data}\nendstream",
+            "<< /Type /XObject /Subtype /Image /Width 2 /Height 2 /ColorSpace /DeviceGray /BitsPerComponent 8 "
+            "/Length 4 >>\nstream\n\xff\x00\x00\xff\nendstream",  # a mask, for entries that want one
+        ]
+    )

@@ -48,7 +48,7 @@ def _to_tiff(document: Document, output: BinaryIO, progress: Progress) -> None:
     writer = TiffWriter(output, document.pages)
     for index in range(document.pages):
         progress(Step(index, document.pages, document.label, index + 1))
-        page = ink(document.grey(index, KEEPING))
+        page = document.page(index, KEEPING)
         writer.add(t6(page), page.width, page.height, KEEPING.dpi_y)
 
 

@@ -32,6 +32,9 @@ class Document(Protocol):
     def grey(self, index: int, raster: Raster) -> Image.Image:
         """Return page *index* (from 0) as 8-bit grey, 1728 dots wide; raises Refusal naming the page."""
 
+    def page(self, index: int, raster: Raster) -> Image.Image:
+        """Return page *index* in black and white, as a fax shows it; 1 is black. Raises as ``grey``."""
+
     def close(self) -> None:
         """Give back its memory."""
 

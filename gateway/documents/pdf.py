@@ -1,19 +1,33 @@
 """PDF documents, read with PDFium."""
 
 import contextlib
+from collections.abc import Iterator
+from io import BytesIO
 from typing import Final
 
+import pikepdf
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from PIL import Image
 
 from gateway.document import MediaType
-from gateway.documents.raster import WIDTH, Raster
+from gateway.documents.contents import Contents, Picture, box, contents, jpeg, scan
+from gateway.documents.halftone import screen
+from gateway.documents.ink import ink
+from gateway.documents.raster import WIDTH, Placement, Raster
 from gateway.documents.refusal import refuse_document
+from gateway.documents.scan import paper_thresholds
+from gateway.documents.sight import drawn
 from gateway.errors import Kind, Refusal
 
 _POINTS_PER_INCH = 72
 _WHITE: Final = 0xFFFFFFFF
+
+#: Dots that a stroke is wide at least.
+_THINNEST = 1.2
+
+#: Where a page is drawn: left, top, width and height in dots, and quarters that it is turned.
+_Area = tuple[int, int, int, int, int]
 
 # As printed, with annotations. Without path smoothing hairlines stay: smoothed, a thin grey line falls below the
 # threshold and vanishes.
@@ -28,6 +42,7 @@ class Pdf:
     def __init__(self, data: bytes, label: str) -> None:
         """Open *data*; raises Refusal(DOCUMENT_ENCRYPTED or DOCUMENT_BROKEN) that names it by *label*."""
         self.label = label
+        self._data = data
         try:
             self._document = pdfium.PdfDocument(data)
         except pdfium.PdfiumError as error:
@@ -43,6 +58,32 @@ class Pdf:
 
         Raises Refusal(DOCUMENT_BROKEN) when the page cannot be read.
         """
+        with self._page(index) as page:
+            image, _ = self._draw(page, raster)
+        return image
+
+    def page(self, index: int, raster: Raster) -> Image.Image:
+        """Return page *index* (from 0) in black and white, 1 is black; raises as ``grey``."""
+        with self._page(index) as page:
+            found = contents(page, _THINNEST * page.get_height() / _place(page, raster).height)
+            picture = scan(page, found)
+            source = self._source(page, index, picture) if picture else None
+            return (source and _scanned(page, source, raster)) or self._seen(page, found, raster)
+
+    def _source(self, page: pdfium.PdfPage, index: int, picture: Picture) -> Image.Image | None:
+        try:
+            with pikepdf.open(BytesIO(self._data)) as document:
+                return jpeg(page, picture, document.pages[index])
+        except (pikepdf.PdfError, IndexError, ValueError, RuntimeError, TypeError):
+            return None
+
+    def _seen(self, page: pdfium.PdfPage, found: Contents, raster: Raster) -> Image.Image:
+        image, area = self._draw(page, raster)
+        boxes = [box(page, picture, area, image.size) for picture in found.pictures]
+        return drawn(image, [each for each in boxes if each[0] < each[2] and each[1] < each[3]], raster.dpi_y)
+
+    @contextlib.contextmanager
+    def _page(self, index: int) -> Iterator[pdfium.PdfPage]:
         self._prepare_forms()
         try:
             page = self._document[index]
@@ -50,19 +91,17 @@ class Pdf:
             what = f"page {index + 1} of {self.label}"
             raise refuse_document(Kind.DOCUMENT_BROKEN, self.label, f"{what} is damaged and cannot be read") from None
         with contextlib.closing(page):
-            return self._draw(page, raster)
+            yield page
 
-    def _draw(self, page: pdfium.PdfPage, raster: Raster) -> Image.Image:
-        width, height = page.get_size()
-        place = raster.place(width / _POINTS_PER_INCH, height / _POINTS_PER_INCH)
+    def _draw(self, page: pdfium.PdfPage, raster: Raster) -> tuple[Image.Image, _Area]:
+        place = _place(page, raster)
         bitmap = pdfium.PdfBitmap.new_native(WIDTH, place.height, pdfium_c.FPDFBitmap_Gray)
         pdfium_c.FPDFBitmap_FillRect(bitmap, 0, 0, WIDTH, place.height, _WHITE)
-        area = ((WIDTH - place.width) // 2, 0, place.width, place.height, int(place.turned))
+        area = (_left(place), 0, place.width, place.height, int(place.turned))
         pdfium_c.FPDF_RenderPageBitmap(bitmap, page, *area, _FLAGS)
         if self._document.formenv:
             pdfium_c.FPDF_FFLDraw(self._document.formenv, bitmap, page, *area, _FLAGS)
-        image: Image.Image = bitmap.to_pil()
-        return image
+        return bitmap.to_pil(), area
 
     def _prepare_forms(self) -> None:
         """Fields that were filled in are drawn by PDFium's form module, which must exist before the first page."""
@@ -71,6 +110,33 @@ class Pdf:
             if self._document.get_formtype() != pdfium_c.FORMTYPE_NONE:
                 with contextlib.suppress(pdfium.PdfiumError):
                     self._document.init_forms()
+
+
+def _scanned(page: pdfium.PdfPage, source: Image.Image, raster: Raster) -> Image.Image | None:
+    """Return the page that the JPEG *source* is; None where it cannot be decoded or is no paper."""
+    place = _place(page, raster)
+    if place.turned:
+        return None
+    source.draft("L", (place.width, place.height))
+    try:
+        grey = source.convert("L").resize((place.width, place.height), Image.Resampling.HAMMING)
+    except (OSError, ValueError, SyntaxError):
+        return None
+    thresholds = paper_thresholds(grey, screen(grey.size, raster.dpi_y))
+    if thresholds is None:
+        return None
+    whole = Image.new("1", (WIDTH, place.height))
+    whole.paste(ink(grey, thresholds), (_left(place), 0))
+    return whole
+
+
+def _place(page: pdfium.PdfPage, raster: Raster) -> Placement:
+    width, height = page.get_size()
+    return raster.place(width / _POINTS_PER_INCH, height / _POINTS_PER_INCH)
+
+
+def _left(place: Placement) -> int:
+    return (WIDTH - place.width) // 2
 
 
 def _refusal(label: str, code: int | None) -> Refusal:

@@ -9,7 +9,6 @@ from PIL import Image
 from gateway.document import MAX_PAGES, RenderedDocument
 from gateway.documents.count import pdf_pages, tiff_pages
 from gateway.documents.encode import t6
-from gateway.documents.ink import ink
 from gateway.documents.open import check_length, check_size, opened, pages_disagree, pages_to_fax
 from gateway.documents.pdf_writer import PdfWriter, t6_picture
 from gateway.documents.preview import write_preview
@@ -86,7 +85,7 @@ def _pages(inputs: Sequence[Input], raster: Raster, total: int, progress: Progre
         with opened(item.data, item.label) as document:
             for index in range(document.pages):
                 progress(Step(done, total, item.label, index + 1))
-                yield ink(document.grey(index, raster))
+                yield document.page(index, raster)
                 done += 1
 
 

@@ -6,8 +6,10 @@ from PIL import Image, TiffImagePlugin
 
 from gateway.document import MediaType
 from gateway.documents import ifd
+from gateway.documents.ink import ink
 from gateway.documents.raster import DPI_X, WIDTH, Raster
 from gateway.documents.refusal import refuse_document
+from gateway.documents.sight import pictured
 from gateway.errors import Kind, Refusal
 
 #: The largest page that is opened: A3 at 600 dpi has 70 million dots.
@@ -56,6 +58,11 @@ class Tiff:
             return _fax_lines(page, raster) or _fitted(page, raster)
         except _BROKEN:
             raise self._broken(index + 1) from None
+
+    def page(self, index: int, raster: Raster) -> Image.Image:
+        """Return page *index* (from 0) in black and white, 1 is black; raises as ``grey``."""
+        grey = self.grey(index, raster)
+        return ink(grey) if self._image.mode == "1" else pictured(grey, raster.dpi_y)
 
     def picture(self, index: int) -> Image.Image:
         """Return page *index* (from 0) decoded, upright, in its own size; raises as ``grey``. Valid until the next."""

@@ -1,0 +1,50 @@
+"""Photographs as dots: a screen of thresholds whose dots grow in clusters.
+
+Clusters survive the line and the printer, and T.6 codes their runs well; single scattered dots (error diffusion) do
+neither.
+"""
+
+from functools import cache, lru_cache
+from math import cos, pi
+
+from PIL import Image
+
+#: Dots across one period of the screen. Its clusters lie on the diagonals, 36 to the inch.
+_PERIOD = 8
+#: Darker than this is black, lighter than that is paper: shadows and highlights get no stray dots.
+_DARKEST, _LIGHTEST = 16, 236
+_SQUARE_DPI = 200
+
+
+@lru_cache(maxsize=4)
+def screen(size: tuple[int, int], dpi_y: int) -> Image.Image:
+    """Return thresholds for a photograph of *size* dots on a grid of *dpi_y* lines to the inch.
+
+    It is shared: whoever changes it changes it for all.
+    """
+    width, height = size
+    tile = _tile(dpi_y)
+    row = Image.new("L", (width, tile.height))
+    for left in range(0, width, tile.width):
+        row.paste(tile, (left, 0))
+    result = Image.new("L", size)
+    for top in range(0, height, tile.height):
+        result.paste(row, (0, top))
+    return result
+
+
+@cache
+def _tile(dpi_y: int) -> Image.Image:
+    """One period: ranks of a spot function, spread over the greys. Ties are broken by place, always alike."""
+    lines = max(2, 2 * round(_PERIOD * dpi_y / _SQUARE_DPI / 2))
+    places = [(x, y) for y in range(lines) for x in range(_PERIOD)]
+    order = sorted(places, key=lambda place: (round(_spot(place[0], place[1], lines), 6), place))
+    tile = Image.new("L", (_PERIOD, lines))
+    for rank, place in enumerate(order):
+        tile.putpixel(place, round(_DARKEST + (_LIGHTEST - _DARKEST) * (rank + 0.5) / len(order)))
+    return tile
+
+
+def _spot(x: int, y: int, lines: int) -> float:
+    """How early a dot turns white as the picture lightens: high in the middle of a cluster of ink."""
+    return cos(2 * pi * (x + 0.5) / _PERIOD) * cos(2 * pi * (y + 0.5) / lines)

@@ -1,0 +1,77 @@
+"""Scanned paper: what is grey all over is paper, what is darker than its surroundings is written on it.
+
+The paper's own tone is looked up around every place, so grey, yellowed and unevenly lit paper becomes white, and pencil
+stays.
+"""
+
+from PIL import Image, ImageChops, ImageFilter
+
+#: The paper is looked at in squares of this many dots, ...
+_CELL = 8
+#: ... and is the lightest of so many squares across: wider than any stroke of a pen, narrower than a shadow.
+_AROUND = 9
+#: Ink is darker than this share of the paper around it.
+_INK = 0.8
+#: Darker than this share of the page's lightest paper is no paper, but a picture or a coloured area.
+_NO_PAPER = 0.5
+#: What tells a scan from a photograph: most of it is paper, little of it is between paper and ink.
+_LEAST_PAPER, _MOST_BETWEEN = 0.6, 0.12
+_DEEP = 0.5
+
+
+def paper_thresholds(grey: Image.Image, screen: Image.Image) -> Image.Image | None:
+    """Return the thresholds of the scan *grey*; None when it is a photograph rather than paper with ink on it.
+
+    Dark areas take theirs from *screen*, of the same size, so that what is in them is not lost.
+    """
+    cells = grey.reduce(_CELL)
+    paper = _lightest(cells, _AROUND).filter(ImageFilter.GaussianBlur(_AROUND / 2))
+    white = _percentile(paper, 0.9)
+    if not _is_paper(grey, paper, white):
+        return None
+    thresholds = paper.point([round(tone * _INK) for tone in range(256)]).resize(grey.size, Image.Resampling.BILINEAR)
+    dark = paper.point([255 if tone < white * _NO_PAPER else 0 for tone in range(256)])
+    if dark.getbbox():
+        thresholds.paste(screen, mask=dark.resize(grey.size))
+    return thresholds
+
+
+def _is_paper(grey: Image.Image, paper: Image.Image, white: int) -> bool:
+    sample = grey.resize(paper.size, Image.Resampling.NEAREST)
+    between = ink = 0
+    steps = range(0, 256, 8)
+    # Places of like paper are counted together: the greys of each share of paper's tones.
+    for low in steps:
+        tones = paper.point([255 if low <= tone < low + 8 else 0 for tone in range(256)])
+        if not tones.getbbox():
+            continue
+        counts = sample.histogram(tones)
+        ink += sum(counts[: round((low + 4) * _DEEP)])
+        between += sum(counts[round((low + 4) * _DEEP) : round((low + 4) * _INK)])
+    dots = sample.width * sample.height
+    lit = 1 - sum(paper.histogram()[: round(white * _NO_PAPER)]) / dots
+    return between / dots <= _MOST_BETWEEN and lit - (ink + between) / dots >= _LEAST_PAPER
+
+
+def _lightest(image: Image.Image, across: int) -> Image.Image:
+    """Return the lightest tone of a square of *across* dots around each; a border looks at the one opposite, too.
+
+    Squares are doubled: Pillow's MaxFilter takes a hundred times as long.
+    """
+    reach = 1
+    while reach < across:
+        step = min(reach, across - reach)
+        image = ImageChops.lighter(image, ImageChops.offset(image, step, 0))
+        image = ImageChops.lighter(image, ImageChops.offset(image, 0, step))
+        reach += step
+    return ImageChops.offset(image, -(across // 2))
+
+
+def _percentile(image: Image.Image, share: float) -> int:
+    """Return the tone that *share* of the dots do not exceed."""
+    wanted = image.width * image.height * share
+    for tone, count in enumerate(image.histogram()):
+        wanted -= count
+        if wanted <= 0:
+            return tone
+    return 255

@@ -1,0 +1,119 @@
+"""Flat tones in drawings: table heads, tinted boxes, charts, pale headings.
+
+One threshold for the page would make a black bar of a coloured table head, with its dark text lost in it, and would let
+a yellow heading vanish. So the tones of a page are looked up, and each gets the threshold that keeps what is written in
+it or on it.
+"""
+
+from dataclasses import dataclass
+
+from PIL import Image, ImageFilter
+
+from gateway.documents.ink import THRESHOLD
+
+#: Tones outside this range are ink and paper.
+_DARKEST, _LIGHTEST = 10, 246
+#: Areas lighter than this are shown as paper; writing lighter than this was not meant to be read.
+_TINT = 232
+#: One dot of so many across and down is looked at to find tones, and a tone has so many of them.
+_SPARSE, _FEWEST = 4, 40
+#: A tone stands out from its neighbours, which the soft edges of letters fill evenly, by this factor.
+_STANDS_OUT = 4
+_MOST_TONES = 24
+#: Areas are made of squares of this many dots, at least so many, and gaps of so many squares in them are writing.
+_CELL, _LEAST_CELLS, _GAP = 4, 24, 7
+#: Squares on each side of one that an area fills too; strokes of letters are thinner.
+_STROKE = 2
+#: Dark writing on an area is darker than this share of its tone.
+_BELOW = 0.7
+#: What is written on an area differs from it by this much at least, and covers this share of it.
+_CONTRAST, _WRITTEN = 36, 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """``threshold`` holds where ``mask``, laid with its left top corner ``at`` this place, is set.
+
+    None stands for a screen of dots: nothing is written there.
+    """
+
+    at: tuple[int, int]
+    mask: Image.Image
+    threshold: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tones:
+    """The threshold of the page, and the areas that have their own."""
+
+    threshold: int
+    areas: tuple[Area, ...] = ()
+
+
+def tones_of(grey: Image.Image) -> Tones:
+    """Look up the tones of a drawn page, 8-bit grey."""
+    threshold, areas = THRESHOLD, []
+    for tone in _standing_out(grey):
+        cells = _cells(grey, tone)
+        if cells is not None:
+            areas.append(_area(grey, tone, cells))
+        elif THRESHOLD <= tone < _TINT:
+            threshold = max(threshold, _between(tone, 255))
+    return Tones(threshold, tuple(area for area in areas if area is not None))
+
+
+def _standing_out(grey: Image.Image) -> list[int]:
+    sparse = grey.resize((max(1, grey.width // _SPARSE), max(1, grey.height // _SPARSE)), Image.Resampling.NEAREST)
+    counts = sparse.histogram()
+    found = []
+    for tone in range(_DARKEST, _LIGHTEST):
+        beside = max(counts[tone - 4 : tone - 1] + counts[tone + 2 : tone + 5])
+        if counts[tone] >= max(_FEWEST, _STANDS_OUT * beside, *counts[tone - 1 : tone + 2]):
+            found.append(tone)
+    return sorted(found, key=lambda tone: -counts[tone])[:_MOST_TONES]
+
+
+def _cells(grey: Image.Image, tone: int) -> Image.Image | None:
+    """Return the squares that *tone* fills whole; None when it has no areas, but letters and lines at most."""
+    dots = grey.point([255 if abs(each - tone) <= 1 else 0 for each in range(256)])
+    cells = dots.reduce(_CELL).point([0] * 255 + [255])
+    box = cells.getbbox()
+    if box is None or cells.histogram()[255] < _LEAST_CELLS:
+        return None
+    return cells if _shrunk(cells.crop(box), _STROKE).getbbox() else None
+
+
+def _area(grey: Image.Image, tone: int, cells: Image.Image) -> Area | None:
+    # What is written leaves gaps between the squares: they are closed. Half-filled squares at the rim come back too.
+    left, top, right, bottom = cells.getbbox() or (0, 0, 0, 0)
+    cells = cells.crop((left - _GAP, top - _GAP, right + _GAP, bottom + _GAP))
+    closed = _shrunk(_grown(cells, _GAP // 2 + 1), _GAP // 2)
+    across, down = cells.width * _CELL, cells.height * _CELL
+    at = ((left - _GAP) * _CELL, (top - _GAP) * _CELL)
+    inner = _shrunk(closed, 2).resize((across, down), Image.Resampling.NEAREST)
+    counts = grey.crop((*at, at[0] + across, at[1] + down)).histogram(inner)
+    threshold = _written_on(tone, counts)
+    if threshold is None and tone >= _TINT:
+        return None
+    return Area(at, closed.resize((across, down), Image.Resampling.NEAREST), threshold)
+
+
+def _written_on(tone: int, counts: list[int]) -> int | None:
+    """Return what parts *tone* from the writing on it, given the greys of its area; None when there is none."""
+    darker = sum(counts[: max(0, tone - _CONTRAST)])
+    lighter = sum(counts[tone + _CONTRAST :])
+    if max(darker, lighter) < _WRITTEN * sum(counts):
+        return None
+    return min(THRESHOLD, round(tone * _BELOW)) if darker >= lighter else _between(tone, 255)
+
+
+def _grown(mask: Image.Image, reach: int) -> Image.Image:
+    return mask.filter(ImageFilter.BoxBlur(reach)).point([0] + [255] * 255)
+
+
+def _shrunk(mask: Image.Image, reach: int) -> Image.Image:
+    return mask.filter(ImageFilter.BoxBlur(reach)).point([0] * 255 + [255])
+
+
+def _between(tone: int, other: int) -> int:
+    return (tone + other) // 2
