@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli import show
 from gateway.cli.checks import Finding, Verdict, look, trial
-from gateway.cli.command import single
+from gateway.cli.group import single
 from gateway.cli.options import ConfigFile, Json
 from gateway.errors import ConfigurationError
 from gateway.settings import Settings, checked_email, load

@@ -8,31 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
 from gateway.cli.context import House, opened
 from gateway.cli.options import ConfigFile
 from gateway.settings import Settings, load
 
 Work = Callable[..., Awaitable[None]]
-
-
-class _Noun(TyperGroup):
-    """A group whose verb is ``list`` when none is given: ``faxgate queue``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        wants_list = not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)
-        return super().parse_args(ctx, ["list", *args] if wants_list else args)
-
-
-def noun() -> typer.Typer:
-    """Return a new group of verbs."""
-    return typer.Typer(cls=_Noun, add_completion=False)
-
-
-def single() -> typer.Typer:
-    """Return the home of a command that is alone in its module."""
-    return typer.Typer(add_completion=False)
 
 
 def command(group: typer.Typer, name: str, *, current: bool = True) -> Callable[[Work], Work]:

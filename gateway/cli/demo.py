@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.command import single
+from gateway.cli.group import single
 
 app = single()
 

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from gateway.cli import lookup, show
-from gateway.cli.command import command, noun
+from gateway.cli.command import command
 from gateway.cli.context import House
+from gateway.cli.group import noun
 from gateway.cli.options import Json, OfAccount, given
 from gateway.faxbox import Faxbox
 from gateway.store import provision, schema

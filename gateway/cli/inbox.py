@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from gateway.cli import lookup, show
-from gateway.cli.command import command, noun
+from gateway.cli.command import command
 from gateway.cli.context import House
 from gateway.cli.faxes import Force, Output, Which, everything, faxbox_names, save
+from gateway.cli.group import noun
 from gateway.cli.options import Json, Limit, OfAccount
 from gateway.fax import Direction
 from gateway.store import faxes, schema

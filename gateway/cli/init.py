@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli import show
-from gateway.cli.command import single
 from gateway.cli.context import make_folder, opened
 from gateway.cli.founding import Founded, dns_records, found, settings_text, write_settings
+from gateway.cli.group import single
 from gateway.cli.migrate import upgraded
 from gateway.cli.options import ConfigFile, Json, given
 from gateway.cli.questions import Answers, Questions, config_path

@@ -1,8 +1,9 @@
 """faxgate migrate: the database's schema, from what it is to what this release needs."""
 
 from gateway.cli import show
-from gateway.cli.command import command, single
+from gateway.cli.command import command
 from gateway.cli.context import House, give_to_owner
+from gateway.cli.group import single
 from gateway.cli.options import Json
 from gateway.store import migrate
 

@@ -6,8 +6,9 @@ import typer
 
 from gateway.application import Number
 from gateway.cli import lookup, show
-from gateway.cli.command import command, noun
+from gateway.cli.command import command
 from gateway.cli.context import House
+from gateway.cli.group import noun
 from gateway.cli.options import Json, OfAccount
 from gateway.store import provision, schema
 

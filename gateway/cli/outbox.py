@@ -1,9 +1,10 @@
 """faxgate outbox: outgoing faxes at their end, and what was sent."""
 
 from gateway.cli import lookup, show
-from gateway.cli.command import command, noun
+from gateway.cli.command import command
 from gateway.cli.context import House
 from gateway.cli.faxes import Force, Output, Which, everything, faxbox_names, save
+from gateway.cli.group import noun
 from gateway.cli.options import Json, Limit, OfAccount
 from gateway.document import MediaType
 from gateway.fax import Direction, State
@@ -32,16 +33,16 @@ async def list_(house: House, account: OfAccount = "", limit: Limit = 50, as_jso
         (
             short[one.id],
             one.to_number,
+            names.get(one.faxbox_id),
             one.state.value,
             one.pages_sent,
             one.tries,
             one.finished_at,
             one.failure_reason,
-            names.get(one.faxbox_id),
         )
         for one in found
     ]
-    headers = ("ID", "TO", "STATE", "PAGES SENT", "TRIES", "FINISHED", "FAILURE", "FAXBOX")
+    headers = ("ID", "TO", "FAXBOX", "STATE", "PAGES SENT", "TRIES", "FINISHED", "FAILURE")
     show.table(headers, rows, "No fax has come to its end yet; what is under way: faxgate queue list")
     if len(found) == limit:
         show.note(f"These are the newest {limit}; show more with --limit.")

@@ -7,9 +7,10 @@ from uuid import UUID
 import typer
 
 from gateway.cli import lookup, show
-from gateway.cli.command import command, noun
+from gateway.cli.command import command
 from gateway.cli.context import House
 from gateway.cli.faxes import Which, everything, faxbox_names
+from gateway.cli.group import noun
 from gateway.cli.options import Json, Limit, OfAccount
 from gateway.fax import FINAL, Direction, Fax, State
 from gateway.store import faxes
@@ -46,8 +47,8 @@ async def list_(
         show.as_json(found)
         return
     short, names = await lookup.short_faxes(house.db, [one.id for one in found]), await faxbox_names(house)
-    rows = [(short[one.id], one.to_number, *_progress(one), names.get(one.faxbox_id)) for one in found]
-    headers = ("ID", "TO", "STATE", "PAGES", "TRIES", "SUBMITTED", "NEXT", "FAXBOX")
+    rows = [(short[one.id], one.to_number, names.get(one.faxbox_id), *_progress(one)) for one in found]
+    headers = ("ID", "TO", "FAXBOX", "STATE", "PAGES", "TRIES", "SUBMITTED", "NEXT")
     show.table(headers, rows, "No faxes are waiting.")
     if len(found) == limit:
         show.note(f"These are the newest {limit}; show more with --limit.")

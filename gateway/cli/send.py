@@ -10,8 +10,9 @@ import typer
 from gateway import parts
 from gateway.address import pretty
 from gateway.cli import lookup, show
-from gateway.cli.command import command, single
+from gateway.cli.command import command
 from gateway.cli.context import House, make_folder
+from gateway.cli.group import single
 from gateway.cli.options import Json
 from gateway.errors import ConfigurationError
 from gateway.fax import FINAL, Fax, State

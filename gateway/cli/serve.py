@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.command import single
+from gateway.cli.group import single
 from gateway.cli.options import ConfigFile
 from gateway.settings import load
 

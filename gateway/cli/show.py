@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-#: Wide enough that nothing is folded where no person looks.
+#: Wide enough that nothing is folded.
 UNBOUNDED = 10_000
 _UNITS = ((365 * 86400, "year"), (86400, "day"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -32,18 +32,18 @@ def note(sentence: str) -> None:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
-    """Print *rows* under *headers*, or the sentence *empty*. The first column, an id or a name, is never folded."""
-    shown = [[text(cell) for cell in row] for row in rows]
+    """Print *rows* under *headers*, or the sentence *empty*. Nothing is folded or cut: an id must stay whole to be
+    copied, and ``less -S`` shows what is too wide; so the longest texts belong into the last column."""
+    shown = [[text(cell, brief=True) for cell in row] for row in rows]
     if not shown:
         say(empty)
         return
     grid = Table(box=None, pad_edge=False, header_style="bold")
-    for place, header in enumerate(headers):
-        longest = max(len(row[place]) for row in shown)
-        grid.add_column(header, no_wrap=not place, min_width=0 if place else longest, overflow="fold")
+    for header in headers:
+        grid.add_column(header, no_wrap=True)
     for row in shown:
         grid.add_row(*row)
-    _print(grid)
+    _print(grid, UNBOUNDED)
 
 
 def facts(about: Iterable[tuple[str, object]]) -> None:
@@ -54,7 +54,7 @@ def facts(about: Iterable[tuple[str, object]]) -> None:
     for label, value in about:
         if text(value):
             grid.add_row(label, text(value))
-    _print(grid)
+    _print(grid, None if sys.stdout.isatty() else UNBOUNDED)
 
 
 def one(noun: object, about: Iterable[tuple[str, object]], *, json: bool) -> None:
@@ -90,27 +90,35 @@ def _field(name: str, value: Any) -> Any:
     return str(value) if is_id and value is not None else plain(value)
 
 
-def text(value: object) -> str:
-    """Return *value* as a table shows it: "" for what is not known, yes and no, local times with their age."""
+def text(value: object, *, brief: bool = False) -> str:
+    """Return *value* as people read it: "" for what is not known, yes and no, local times with their age."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return when(value)
+        return when(value, brief=brief)
     if isinstance(value, list | tuple):
         return ", ".join(text(inner) for inner in value)
     return harmless(str(value))
 
 
-def when(at: datetime, now: datetime | None = None) -> str:
-    """Return *at* in the local zone and how far away it is: ``2026-11-22 15:30 (5 min ago)``."""
-    distance = int((at - (now or datetime.now(UTC))).total_seconds())
+def when(at: datetime, now: datetime | None = None, *, brief: bool = False) -> str:
+    """Return *at* in the local zone and how far away it is: ``2026-11-22 15:30 (5 min ago)``.
+
+    In *brief*, a time of today has no date, and one of another day is only its date.
+    """
+    now = now or datetime.now(UTC)
+    distance = int((at - now).total_seconds())
     size, unit = next(((size, unit) for size, unit in _UNITS if abs(distance) >= size), (1, "s"))
     number = round(abs(distance) / size)
     plural = "s" if unit in {"day", "year"} and number != 1 else ""
     away = f"in {number} {unit}{plural}" if distance > 0 else f"{number} {unit}{plural} ago"
-    return f"{at.astimezone():%Y-%m-%d %H:%M} ({away})"
+    local = at.astimezone()
+    form = "%Y-%m-%d %H:%M"
+    if brief:
+        form = "%H:%M" if local.date() == now.astimezone().date() else "%Y-%m-%d"
+    return f"{local:{form}} ({away})"
 
 
 def clock(at: datetime) -> str:
@@ -123,9 +131,8 @@ def harmless(raw: str) -> str:
     return "".join(_shown(char) for char in raw)
 
 
-def _print(grid: Table) -> None:
-    """Print *grid*: to the terminal's width, in colour; elsewhere as wide as it is, without."""
-    width = None if sys.stdout.isatty() else UNBOUNDED
+def _print(grid: Table, width: int | None) -> None:
+    """Print *grid* within *width* columns, those of the terminal for None; in colour on a terminal only."""
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
         console.print(grid)

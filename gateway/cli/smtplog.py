@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from gateway.cli import lookup, show
-from gateway.cli.command import command, noun
+from gateway.cli.command import command
 from gateway.cli.context import House
+from gateway.cli.group import noun
 from gateway.cli.options import Json, Limit, OfAccount
 from gateway.store import schema, smtplog
 from gateway.transaction import SmtpRecord

@@ -7,8 +7,9 @@ import typer
 
 from gateway.account import Token
 from gateway.cli import lookup, show
-from gateway.cli.command import command, noun
+from gateway.cli.command import command
 from gateway.cli.context import House
+from gateway.cli.group import noun
 from gateway.cli.options import Json, OfAccount
 from gateway.settings import parse_duration
 from gateway.store import provision, schema

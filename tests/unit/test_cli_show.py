@@ -31,6 +31,11 @@ def test_a_time_says_how_far_away_it_is(distance: timedelta, words: str) -> None
     assert show.when(at, NOW) == f"{at.astimezone():%Y-%m-%d %H:%M} ({words})"
 
 
+def test_a_time_in_a_table_is_brief() -> None:
+    assert show.when(NOW, NOW, brief=True) == f"{NOW.astimezone():%H:%M} (0 s ago)"
+    assert show.when(NOW - timedelta(days=3), NOW, brief=True) == f"{NOW - timedelta(days=3):%Y-%m-%d} (3 days ago)"
+
+
 def test_texts_from_outside_are_one_line_that_no_terminal_obeys() -> None:
     assert show.harmless("a\x1b[31mb\nc\td\x9b\u202ee é") == "a\ufffd[31mb c d\ufffd\ufffde é"
 
