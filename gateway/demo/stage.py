@@ -84,6 +84,11 @@ retry_delay = "3s"
 
 [worker]
 poll_interval = "10s"
+
+# One visitor; fewer processes start sooner.
+[sandbox]
+readers = 1
+renderers = 1
 """
 
 

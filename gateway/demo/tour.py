@@ -37,10 +37,11 @@ async def show_round(stage: Stage, screen: Screen) -> None:
     found = _FAX_ID.search(reply)
     if found is None or not reply.startswith("250 "):
         raise Stuck("the mail was not accepted")
-    await _follow(Observer(stage.daemon.db, stage.daemon.blobs, stage.catcher, UUID(found[0]), began), screen)
+    await follow(Observer(stage.daemon.db, stage.daemon.blobs, stage.catcher, UUID(found[0]), began), screen)
 
 
-async def _follow(observer: Observer, screen: Screen) -> None:
+async def follow(observer: Observer, screen: Screen) -> None:
+    """Show each step that *observer* sees until the round is complete. Raises Stuck."""
     loop = asyncio.get_running_loop()
     known: set[str] = set()
     until = loop.time() + PATIENCE

@@ -8,9 +8,18 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+
+from gateway.demo import tour
+from gateway.demo.catcher import MailCatcher
+from gateway.demo.screen import Screen
+from gateway.demo.steps import Observer, Step
+from gateway.store.database import open_database
+from gateway.store.folder import Folder
 
 HANG = 100.0
 STEPS = [
@@ -30,6 +39,11 @@ STEPS = [
     "received    its document: 2 pages, ",
     'mailed on   to clinic@demo.example: "Fax from +1 202-555-0123: 2 pages", with fax-from-',
 ]
+
+#: What each listing shows after the round and the visitor's own fax.
+SHOWN = {"queue": "", "outbox": "delivered", "inbox": "received", "smtplog": "office@demo.example"}
+# A hang limit: each test starts several processes, each of which imports the whole house.
+pytestmark = pytest.mark.timeout(400)
 
 
 @dataclass
@@ -123,12 +137,41 @@ def check_quiet(printed: str) -> None:
         assert noise not in printed, printed
 
 
-async def test_one_fax_goes_round_and_a_second_run_in_the_same_folder_works_too(tmp_path: Path) -> None:
+async def test_one_fax_goes_round_again_and_again_in_the_same_folder_even_after_a_kill(tmp_path: Path) -> None:
     state = tmp_path / "a folder that is not there"
     check_round(*await run_once(state))
     assert len(list((state / "mails").glob("*.eml"))) == 2, "the receipt and the received fax"
+    async with demo(state) as running:
+        await running.until("handed over")
+        running.process.kill()
+        await running.process.communicate()
     check_round(*await run_once(state))
-    assert len(list((state / "mails").glob("*.eml"))) == 4
+    assert "reason=carrier_lost" in (state / "faxgate.log").read_text(), "the call of the killed run was cut off"
+
+
+async def test_leaving_in_the_middle_of_the_round_is_quiet(tmp_path: Path) -> None:
+    async with demo(tmp_path) as running:
+        await running.until("accepted")
+        assert await running.leave() == 130
+    check_quiet(running.printed)
+
+
+async def test_a_step_that_does_not_come_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Blind(Observer):
+        async def look(self) -> list[Step]:
+            return []
+
+    monkeypatch.setattr(tour, "PATIENCE", 0.1)
+    db = await open_database(f"sqlite:///{tmp_path}/faxgate.db")
+    try:
+        blind = Blind(db, Folder(tmp_path), MailCatcher(), uuid4(), datetime.now(UTC))
+        with pytest.raises(tour.Stuck, match=re.escape("the fax pages did not come within 0.1 s")):
+            await tour.follow(blind, Screen())
+        blind.failed = "the line was busy"
+        with pytest.raises(tour.Stuck, match="the line was busy"):
+            await tour.follow(blind, Screen())
+    finally:
+        await db.close()
 
 
 async def test_a_port_that_is_taken_is_named_with_the_way_out(tmp_path: Path) -> None:
@@ -142,32 +185,30 @@ async def test_a_port_that_is_taken_is_named_with_the_way_out(tmp_path: Path) ->
     assert not (tmp_path / "state").exists()
 
 
-async def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
-    async with demo(tmp_path) as running:
-        await running.until("Ctrl-C")
-        settings = (tmp_path / "gateway.toml").read_bytes()
-        code, printed = await run_once(tmp_path)
-        assert code == 1
-        assert "--state-dir" in printed
-        assert (tmp_path / "gateway.toml").read_bytes() == settings
-        assert await running.leave() == 0
-
-
 async def test_it_waits_and_what_it_says_can_be_done_works(tmp_path: Path) -> None:
     async with demo(tmp_path) as running:
         await running.until("Ctrl-C")
         assert await shell(running.command("python3 - <<", "EOF")) == (0, "")
         await running.until("mail        to clinic@demo.example: Fax from +1 202-555-0123: 2 pages")
         await running.until("fax         to +1 202-555-0199: delivered")
-        for verb in ("queue", "outbox", "inbox", "smtplog"):
+        for verb, shown in SHOWN.items():
             line = next(line for line in running.lines if f" {verb} list --config " in line)
             code, printed = await shell(line)
             assert code == 0, printed
-        _, printed = await shell(next(line for line in running.lines if " smtplog list --config " in line))
-        assert "office@demo.example" in printed
+            assert shown in printed
+        await check_that_a_second_one_is_kept_out(tmp_path)
         assert await running.leave() == 0
     check_quiet(running.printed)
     assert len(list((tmp_path / "mails").glob("*.eml"))) == 4, "two of the round, two of the visitor's fax"
+
+
+async def check_that_a_second_one_is_kept_out(state: Path) -> None:
+    """Another demo in the folder *state* of a running one says what to do and touches nothing."""
+    settings = (state / "gateway.toml").read_bytes()
+    code, printed = await run_once(state)
+    assert code == 1
+    assert "--state-dir" in printed
+    assert (state / "gateway.toml").read_bytes() == settings
 
 
 @pytest.mark.full
