@@ -76,7 +76,8 @@ class Folder:
 
     def prepare(self) -> None:
         """Make the sub-folders and drop what an earlier process left half written. Blocking."""
-        self.incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.incoming.mkdir(exist_ok=True, mode=0o700)
         for number in range(256):
             (self.root / f"{number:02x}").mkdir(exist_ok=True, mode=0o700)
         _sync_folder(self.root)

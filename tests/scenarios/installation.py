@@ -80,6 +80,7 @@ class Installation:
     application: Application = field(init=False)
     faxbox: Faxbox = field(init=False)
     token: str = field(init=False)
+    runs: list[Process] = field(default_factory=list)
 
     @property
     def config(self) -> Path:
@@ -198,6 +199,7 @@ format = "json"
                 stderr=stderr,
             )
         running = Process(process, [], log)
+        self.runs.append(running)
         loop = asyncio.get_running_loop()
         loop.add_reader(channel, _hear, running, channel)
         running.watching = loop.create_task(_until_ended(running, channel))
@@ -346,5 +348,7 @@ async def installed(root: Path, database_url: str, *, behind_nat: bool = False) 
         house.tell_the_carrier()
         yield house
     finally:
+        for run in house.runs:
+            await run.kill()
         await emulator.stop()
         await catcher.stop()
