@@ -1,17 +1,10 @@
 """The T.6 code of one page (ITU-T T.6, "Group 4")."""
 
-from io import BytesIO
-
 from PIL import Image
 
-from gateway.documents import ifd
+from gateway.documents.dots import Dots, t6_code
 
 
-def t6(page: Image.Image) -> bytes:
-    """Return the T.6 code of a 1-bit image in which 1 is black, most significant bit first, in one strip."""
-    output = BytesIO()
-    page.save(output, "TIFF", compression="group4", tiffinfo={ifd.ROWS_PER_STRIP: page.height})
-    data = output.getvalue()
-    directory = next(ifd.directories(data))
-    start = directory.number(ifd.STRIP_OFFSETS)
-    return data[start : start + directory.number(ifd.STRIP_BYTES)]
+def t6(page: Dots | Image.Image) -> bytes:
+    """Return the T.6 code of a page or of a 1-bit image in which 1 is black: one strip, highest bit first."""
+    return t6_code(page if isinstance(page, Dots) else Dots.of(page))

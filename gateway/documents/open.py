@@ -8,6 +8,7 @@ from PIL import Image
 
 from gateway.document import MAX_BYTES, MAX_PAGES, Inspection, MediaType
 from gateway.documents.count import pdf_facts, tiff_pages
+from gateway.documents.dots import Dots
 from gateway.documents.pdf import Pdf
 from gateway.documents.raster import Raster
 from gateway.documents.refusal import refuse_document
@@ -32,8 +33,8 @@ class Document(Protocol):
     def grey(self, index: int, raster: Raster) -> Image.Image:
         """Return page *index* (from 0) as 8-bit grey, 1728 dots wide; raises Refusal naming the page."""
 
-    def page(self, index: int, raster: Raster) -> Image.Image:
-        """Return page *index* in black and white, as a fax shows it; 1 is black. Raises as ``grey``."""
+    def page(self, index: int, raster: Raster) -> Dots:
+        """Return page *index* in black and white, as a fax shows it. Raises as ``grey``."""
 
     def close(self) -> None:
         """Give back its memory."""

@@ -12,6 +12,7 @@ from PIL import Image
 
 from gateway.document import MediaType
 from gateway.documents.contents import Contents, Picture, box, contents, jpeg, scan
+from gateway.documents.dots import Dots
 from gateway.documents.halftone import screen
 from gateway.documents.ink import ink
 from gateway.documents.raster import WIDTH, Placement, Raster
@@ -62,8 +63,8 @@ class Pdf:
             image, _ = self._draw(page, raster)
         return image
 
-    def page(self, index: int, raster: Raster) -> Image.Image:
-        """Return page *index* (from 0) in black and white, 1 is black; raises as ``grey``."""
+    def page(self, index: int, raster: Raster) -> Dots:
+        """Return page *index* (from 0) in black and white; raises as ``grey``."""
         with self._page(index) as page:
             found = contents(page, _THINNEST * page.get_height() / _place(page, raster).height)
             picture = scan(page, found)
@@ -77,7 +78,7 @@ class Pdf:
         except (pikepdf.PdfError, IndexError, ValueError, RuntimeError, TypeError):
             return None
 
-    def _seen(self, page: pdfium.PdfPage, found: Contents, raster: Raster) -> Image.Image:
+    def _seen(self, page: pdfium.PdfPage, found: Contents, raster: Raster) -> Dots:
         image, area = self._draw(page, raster)
         boxes = [box(page, picture, area, image.size) for picture in found.pictures]
         return drawn(image, [each for each in boxes if each[0] < each[2] and each[1] < each[3]], raster.dpi_y)
@@ -112,7 +113,7 @@ class Pdf:
                     self._document.init_forms()
 
 
-def _scanned(page: pdfium.PdfPage, source: Image.Image, raster: Raster) -> Image.Image | None:
+def _scanned(page: pdfium.PdfPage, source: Image.Image, raster: Raster) -> Dots | None:
     """Return the page that the JPEG *source* is; None where it cannot be decoded or is no paper."""
     place = _place(page, raster)
     if place.turned:
@@ -125,8 +126,15 @@ def _scanned(page: pdfium.PdfPage, source: Image.Image, raster: Raster) -> Image
     thresholds = paper_thresholds(grey, screen(grey.size, raster.dpi_y))
     if thresholds is None:
         return None
-    whole = Image.new("1", (WIDTH, place.height))
-    whole.paste(ink(grey, thresholds), (_left(place), 0))
+    if place.width == WIDTH:
+        return ink(grey, thresholds)
+    return ink(_on_line(grey, place, 255), _on_line(thresholds, place, 0))
+
+
+def _on_line(image: Image.Image, place: Placement, beside: int) -> Image.Image:
+    """Return *image* in the middle of the scan line, with *beside* to its left and right."""
+    whole = Image.new("L", (WIDTH, place.height), beside)
+    whole.paste(image, (_left(place), 0))
     return whole
 
 

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from PIL import Image
-
 from gateway.document import MAX_PAGES, RenderedDocument
 from gateway.documents.count import pdf_pages, tiff_pages
+from gateway.documents.dots import Dots
 from gateway.documents.encode import t6
 from gateway.documents.open import check_length, check_size, opened, pages_disagree, pages_to_fax
 from gateway.documents.pdf_writer import PdfWriter, t6_picture
@@ -63,7 +62,7 @@ def render(inputs: Sequence[Input], raster: Raster, files: Files, progress: Prog
         tiff.add(code, page.width, page.height, raster.dpi_y)
         pdf.add(t6_picture(code, page.width, page.height, (DPI_X, raster.dpi_y)))
         if number == 0:
-            write_preview(page, raster.dpi_y, files.preview)
+            write_preview(page.image(), raster.dpi_y, files.preview)
     pdf.finish()
     result = _checked(files, total, everything)
     progress(Step(total, total, everything, 0))
@@ -78,8 +77,8 @@ def _count(inputs: Sequence[Input], progress: Progress) -> int:
     return total
 
 
-def _pages(inputs: Sequence[Input], raster: Raster, total: int, progress: Progress) -> Iterator[Image.Image]:
-    """Yield every page in order; 1 is black."""
+def _pages(inputs: Sequence[Input], raster: Raster, total: int, progress: Progress) -> Iterator[Dots]:
+    """Yield every page in order."""
     done = 0
     for item in inputs:
         with opened(item.data, item.label) as document:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from gateway.documents.dots import Dots
 from gateway.documents.halftone import screen
 from gateway.documents.ink import THRESHOLD, ink
 from gateway.documents.scan import paper_thresholds
@@ -19,8 +20,8 @@ _MIDDLE, _DRAWING = range(48, 216), 0.06
 _SPARSE = 4
 
 
-def drawn(grey: Image.Image, pictures: Sequence[Box], dpi_y: int) -> Image.Image:
-    """Return the black and white of a page of text and drawings with *pictures* in it; 1 is black."""
+def drawn(grey: Image.Image, pictures: Sequence[Box], dpi_y: int) -> Dots:
+    """Return the black and white of a page of text and drawings with *pictures* in it."""
     art = grey
     if pictures:
         art = grey.copy()
@@ -42,7 +43,7 @@ def drawn(grey: Image.Image, pictures: Sequence[Box], dpi_y: int) -> Image.Image
     return ink(grey, page)
 
 
-def pictured(grey: Image.Image, dpi_y: int) -> Image.Image:
+def pictured(grey: Image.Image, dpi_y: int) -> Dots:
     """Return the black and white of a page that is one picture: scanned paper, a photograph or a drawing."""
     return ink(grey, _picture(grey, dpi_y))
 

@@ -6,6 +6,7 @@ from PIL import Image, TiffImagePlugin
 
 from gateway.document import MediaType
 from gateway.documents import ifd
+from gateway.documents.dots import Dots
 from gateway.documents.ink import ink
 from gateway.documents.raster import DPI_X, WIDTH, Raster
 from gateway.documents.refusal import refuse_document
@@ -59,8 +60,8 @@ class Tiff:
         except _BROKEN:
             raise self._broken(index + 1) from None
 
-    def page(self, index: int, raster: Raster) -> Image.Image:
-        """Return page *index* (from 0) in black and white, 1 is black; raises as ``grey``."""
+    def page(self, index: int, raster: Raster) -> Dots:
+        """Return page *index* (from 0) in black and white; raises as ``grey``."""
         grey = self.grey(index, raster)
         return ink(grey) if self._image.mode == "1" else pictured(grey, raster.dpi_y)
 

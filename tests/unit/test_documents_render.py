@@ -9,13 +9,18 @@ from PIL.TiffImagePlugin import TiffImageFile
 from gateway.document import MAX_PAGES, RenderedDocument
 from gateway.documents import render as rendering
 from gateway.documents.count import pdf_pages, tiff_pages
-from gateway.documents.ink import ink
+from gateway.documents.ink import ink as inked
 from gateway.documents.pdf import Pdf
 from gateway.documents.raster import Paper, Raster
 from gateway.documents.render import Files, Input, Progress, Step, render
 from gateway.errors import Kind, Refusal
 from gateway.fax import Quality
 from tests.samples import A4, FINE_PAGE, LETTER, NORMAL_PAGE, broken_pdf, encrypted_pdf, pdf, tiff
+
+
+def ink(grey: Image.Image) -> Image.Image:
+    """The dots that are ink, as an image in which 1 is black."""
+    return inked(grey).image()
 
 
 class Fax:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw
 
 from gateway.documents import pdf as pdfs
-from gateway.documents.ink import ink
+from gateway.documents.ink import ink as inked
 from gateway.documents.open import opened
 from gateway.documents.raster import Raster
 from gateway.fax import Quality
@@ -17,10 +17,15 @@ FINE = Raster.of(Quality.HIGH, "letter")
 Box = tuple[int, int, int, int]
 
 
+def ink(grey: Image.Image) -> Image.Image:
+    """The dots that are ink, as an image in which 1 is black."""
+    return inked(grey).image()
+
+
 def seen(data: bytes, raster: Raster = FINE) -> Image.Image:
     """Page one as 8-bit grey in which ink is 255."""
     with opened(data, "the document") as document:
-        return document.page(0, raster).convert("L")
+        return document.page(0, raster).image().convert("L")
 
 
 def at(left: float, bottom: float, width: float, height: float) -> Box:

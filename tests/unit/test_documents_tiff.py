@@ -8,7 +8,7 @@ from PIL import Image, ImageChops, ImageDraw
 
 from gateway.documents import ifd
 from gateway.documents.count import tiff_pages
-from gateway.documents.ink import ink
+from gateway.documents.ink import ink as inked
 from gateway.documents.open import inspect, opened, pages_to_fax
 from gateway.documents.raster import Raster
 from gateway.documents.tiff import Tiff, to_grey
@@ -18,6 +18,11 @@ from tests.samples import NORMAL_PAGE, tiff
 
 FINE = Raster.of(Quality.HIGH, "letter")
 NORMAL = Raster.of(Quality.NORMAL, "letter")
+
+
+def ink(grey: Image.Image) -> Image.Image:
+    """The dots that are ink, as an image in which 1 is black."""
+    return inked(grey).image()
 
 
 def grey(data: bytes, raster: Raster, index: int = 0) -> Image.Image:

@@ -1,0 +1,82 @@
+"""A page in black and white, eight dots in a byte, and the two loops over all of its dots.
+
+They are compiled (``_dots.c``) where the package was installed with a C compiler at hand. Elsewhere Pillow does the
+same to the last bit, only slower.
+"""
+
+import importlib
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Protocol, cast
+
+from PIL import Image, ImageChops
+
+from gateway.documents import ifd
+
+
+class _Compiled(Protocol):
+    def pack(self, grey: bytes, thresholds: bytes | None, level: int, width: int, height: int) -> bytes: ...
+
+    def t6(self, rows: bytes, width: int, height: int) -> bytes: ...
+
+
+def _load() -> _Compiled | None:
+    try:
+        return cast(_Compiled, importlib.import_module("gateway.documents._dots"))
+    except ImportError:
+        return None
+
+
+#: The compiled half; None where there is none.
+compiled = _load()
+
+
+@dataclass(frozen=True, slots=True)
+class Dots:
+    """A page of *width* x *height* dots. 1 is black; each row begins with a new byte, in its highest bit."""
+
+    width: int
+    height: int
+    rows: bytes
+
+    @classmethod
+    def of(cls, page: Image.Image) -> "Dots":
+        """Take the dots of a 1-bit image in which 1 is black."""
+        return cls(page.width, page.height, page.tobytes())
+
+    def image(self) -> Image.Image:
+        """Return the page as a 1-bit image in which 1 is black."""
+        return Image.frombytes("1", (self.width, self.height), self.rows)
+
+
+def darker(page: Image.Image, than: Image.Image | int) -> Dots:
+    """Return the dots of the 8-bit grey *page* that are darker *than* a grey, or than each one's own in an image."""
+    if compiled is None:
+        return darker_by_pillow(page, than)
+    thresholds = None if isinstance(than, int) else than.tobytes()
+    level = than if isinstance(than, int) else 0
+    return Dots(*page.size, compiled.pack(page.tobytes(), thresholds, level, *page.size))
+
+
+def darker_by_pillow(page: Image.Image, than: Image.Image | int) -> Dots:
+    """Do as ``darker`` without the compiled half."""
+    if isinstance(than, int):
+        return Dots.of(page.point([255 if grey < than else 0 for grey in range(256)], "1"))
+    return Dots.of(ImageChops.subtract(than, page).point([0] + [255] * 255, "1"))
+
+
+def t6_code(page: Dots) -> bytes:
+    """Return the T.6 code of *page* with its end of block."""
+    if compiled is None:
+        return t6_code_by_pillow(page)
+    return compiled.t6(page.rows, page.width, page.height)
+
+
+def t6_code_by_pillow(page: Dots) -> bytes:
+    """Do as ``t6_code`` without the compiled half."""
+    output = BytesIO()
+    page.image().save(output, "TIFF", compression="group4", tiffinfo={ifd.ROWS_PER_STRIP: page.height})
+    data = output.getvalue()
+    directory = next(ifd.directories(data))
+    start = directory.number(ifd.STRIP_OFFSETS)
+    return data[start : start + directory.number(ifd.STRIP_BYTES)]
