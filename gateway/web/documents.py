@@ -8,7 +8,6 @@ document that was only looked at can still be withdrawn.
 import asyncio
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -98,10 +97,9 @@ async def _serve(request: web.Request, attempt: Attempt, file: BinaryIO) -> web.
     response.content_length = part.size
     if part.partial:
         response.headers["Content-Range"] = f"bytes {part.start}-{part.start + part.size - 1}/{part.total}"
-    with suppress(ConnectionError):  # the carrier left, or was too slow: it will come again
-        await response.prepare(request)
-        await _stream(response, file, part)
-        await response.write_eof()
+    await response.prepare(request)
+    await _stream(response, file, part)
+    await response.write_eof()
     return response
 
 

@@ -137,7 +137,7 @@ class HttpServer:
             self._admit(accepted, str(address[0]) if address else "")
 
     def _admit(self, accepted: socket.socket, peer: str) -> None:
-        limits, key = self._limits, _peer_key(peer)
+        limits, key = self._limits, peer_key(peer)
         if len(self._connections) >= limits.connections or (key and self._peers[key] >= limits.connections_per_peer):
             accepted.close()
             self._note_refusal(peer)
@@ -194,7 +194,7 @@ def _resolved(host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
     return list(dict.fromkeys((family, (str(address[0]), port)) for family, _, _, _, address in found))
 
 
-def _peer_key(peer: str) -> str:
+def peer_key(peer: str) -> str:
     """Return what counts as one peer: an IPv4 address or an IPv6 /64. A reverse proxy on this machine ("") speaks for
     everybody, so it is not counted."""
     try:

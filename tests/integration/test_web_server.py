@@ -178,6 +178,17 @@ async def test_beyond_the_limit_connections_are_closed_at_once_and_the_others_se
         assert await get(server) == 200
 
 
+async def test_one_peer_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.web.server.peer_key", lambda peer: f"not this machine: {peer}")
+    async with serving(connections_per_peer=1) as (server, _), connected(server) as (_, writer):
+        await until(lambda: server.connections == 1)
+        async with connected(server) as (reader, _):
+            assert await ended(reader) == b""
+        writer.transport.abort()
+        await until(lambda: server.connections == 0)
+        assert await get(server) == 200
+
+
 async def test_out_of_descriptors_the_server_waits_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as (server, _):
         accept, failures = socket.socket.accept, [OSError(24, "Too many open files")] * 2

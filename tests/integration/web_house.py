@@ -143,16 +143,15 @@ async def opened(
     database_url: str, folder: Path, limits: HttpLimits | None = None, **changes: Any
 ) -> AsyncIterator[House]:
     """Serve on *database_url*; *changes* are fields of WebParts."""
+    await _migrate(database_url)
     db = await open_database(database_url)
-    blobs = Folder(folder / "blobs")
-    blobs.prepare()
+    blobs = _blobs(folder)
     well = {"database": ""}
 
     async def ready() -> dict[str, str]:
         return well
 
     try:
-        await upgrade(db)
         provisioning = Provisioning(db, mail_host="fax.example.com")
         parts: dict[str, Any] = {
             "db": db,
@@ -174,6 +173,32 @@ async def opened(
             await server.stop(0)
     finally:
         await db.close()
+
+
+_template: list[bytes] = []
+
+
+async def _migrate(database_url: str) -> None:
+    """Make the schema; on SQLite once, and then by copying the file."""
+    sqlite = database_url.removeprefix("sqlite:///") if database_url.startswith("sqlite") else ""
+    if sqlite and _template:
+        await asyncio.to_thread(Path(sqlite).write_bytes, _template[0])
+        return
+    db = await open_database(database_url)
+    try:
+        await upgrade(db)
+    finally:
+        await db.close()
+    if sqlite:
+        _template.append(await asyncio.to_thread(Path(sqlite).read_bytes))
+
+
+def _blobs(folder: Path) -> Folder:
+    """Return a blob store that all tests of the session share: keys are random, and 256 folders take their time."""
+    blobs = Folder(folder.parent / "web-blobs")
+    if not blobs.incoming.exists():
+        blobs.prepare()
+    return blobs
 
 
 def record(account_id: UUID | None, at: datetime = AT, **changes: Any) -> SmtpRecord:
