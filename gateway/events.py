@@ -7,7 +7,7 @@ from gateway.carrier_event import CarrierEvent
 from gateway.fax import Direction
 from gateway.inbox import Inbox
 from gateway.outbox import Settle
-from gateway.store import attempts, jobs
+from gateway.store import attempts, faxes, jobs
 from gateway.store import events as said
 from gateway.store.database import Database, Tx, one
 from gateway.store.jobs import Job
@@ -61,5 +61,8 @@ class Events:
         if attempt is None:
             log.info("an event about a fax that is not ours (yet)", carrier_fax=event.carrier_fax_id)
             return None
-        self._settle.event(tx, attempt, event)
+        faxes.get(tx, attempt.fax_id, lock=True)
+        current = attempts.get(tx, attempt.id)
+        if current is not None:
+            self._settle.event(tx, current, event)
         return attempt.fax_id

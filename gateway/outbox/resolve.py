@@ -17,7 +17,7 @@ from gateway.carriers.carrier import Carrier, CarrierError
 from gateway.fax import Direction, Fax, State
 from gateway.notify import Notify
 from gateway.outbox.policy import RESOLVE, TRANSMIT, Policy, lines
-from gateway.outbox.settle import LIVE, Settle
+from gateway.outbox.settle import CANCEL_ASKED, LIVE, Settle
 from gateway.store import attempts, faxes, jobs
 from gateway.store.database import Database, Tx
 from gateway.store.jobs import Job
@@ -60,30 +60,34 @@ class Resolve:
             silence = str(error)
             await self._db.write(lambda tx: self._unanswered(tx, job, attempt, silence))
             return
-        await self._db.write(lambda tx: self._decide(tx, job, fax, attempt.id, listed))
+        await self._db.write(lambda tx: self._decide(tx, job, attempt, listed))
         crashpoint.reach("resolve.decided")
 
     async def _listed(self, fax: Fax, attempt: Attempt) -> CarrierFax | None:
-        """Return the attempt as the carrier lists it. The list is read to its end before anything is concluded."""
+        """Return the attempt as the carrier lists it. The list is read to its end before anything is concluded.
+
+        What is listed without client_state may be it too, unless it is known to be another attempt of ours.
+        """
         since = attempt.intent_at - SKEW
-        others = {other.carrier_fax_id for other in await attempts.of_fax(self._db, fax.id) if other.id != attempt.id}
-        found: list[CarrierFax] = []
+        nameless: dict[str, CarrierFax] = {}
+        mine: CarrierFax | None = None
         async for listed in self._carrier.faxes(Direction.OUTBOUND, since, to=fax.to_number, from_=fax.from_number):
-            if listed.client_state == attempt.client_state or (
-                not listed.client_state and listed.id not in others and listed.created_at >= since
-            ):
-                found.append(listed)
-        found.sort(key=lambda listed: listed.client_state != attempt.client_state)
-        return found[0] if found else None
+            if listed.client_state == attempt.client_state:
+                mine = listed
+            elif not listed.client_state and listed.created_at >= since:
+                nameless[listed.id] = listed
+        others = set() if mine else await attempts.known(self._db, nameless)
+        return mine or next((listed for name, listed in nameless.items() if name not in others), None)
 
     def _unanswered(self, tx: Tx, job: Job, attempt: Attempt, error: str) -> None:
         """The carrier's silence decides nothing: the time to a decision starts anew when it answers."""
         attempts.change(tx, attempt.id, [AttemptState.UNKNOWN], list_answered_at=None)
         jobs.again(tx, job, self._next_look(job), error)
 
-    def _decide(self, tx: Tx, job: Job, fax: Fax, attempt_id: UUID, listed: CarrierFax | None) -> None:
-        attempt = attempts.get(tx, attempt_id)
-        if attempt is None or attempt.state is not AttemptState.UNKNOWN:
+    def _decide(self, tx: Tx, job: Job, looked_at: Attempt, listed: CarrierFax | None) -> None:
+        fax = faxes.get(tx, looked_at.fax_id, lock=True)
+        attempt = attempts.get(tx, looked_at.id)
+        if fax is None or attempt is None or attempt.state is not AttemptState.UNKNOWN:
             jobs.finish(tx, job)
         elif listed is not None:
             self._settle.accepted(tx, attempt, listed.id)
@@ -101,11 +105,14 @@ class Resolve:
         jobs.finish(tx, job)
         attempts.change(tx, attempt.id, [AttemptState.UNKNOWN], state=AttemptState.VOID)
         metrics.attempts.labels("void").inc()
+        log.info("the carrier never had it", fax=str(fax.id), attempt=str(attempt.id))
+        if fax.held_reason == CANCEL_ASKED:
+            self._settle.canceled(tx, fax.id, LIVE)
+            return
         jobs.release(tx, fax.id)
         values = {"state": State.QUEUED, "tries": max(0, fax.tries - 1), "held_reason": "", "next_try_at": None}
         if faxes.change(tx, fax.id, LIVE, **values):
             jobs.enqueue(tx, TRANSMIT, fax.id, keys=lines(tx, fax))
-        log.info("the carrier never had it", fax=str(fax.id), attempt=str(attempt.id))
 
     def _wait_or_hold(self, tx: Tx, job: Job, fax: Fax, attempt: Attempt) -> None:
         now = datetime.now(UTC)

@@ -10,9 +10,10 @@ from gateway.carrier_event import CarrierEvent, Happened
 from gateway.dialects import telnyx
 from gateway.fax import FINAL, RANK, Fax, State
 from gateway.notify import Notify
-from gateway.outbox.policy import PREPARE, RESOLVE, TRANSMIT, Policy, lines
+from gateway.outbox.policy import CANCEL, PREPARE, RESOLVE, TRANSMIT, Policy, lines
 from gateway.retry import Outcome, next_try
 from gateway.store import attempts, faxes, jobs
+from gateway.store import events as said
 from gateway.store.database import Tx
 from gateway.telling import Tale
 
@@ -41,29 +42,41 @@ class Settle:
         elif event.happened in _PROGRESS and attempt.state in OPEN:
             target = _PROGRESS[event.happened]
             earlier = [state for state in LIVE if RANK[state] < RANK[target]]
-            faxes.change(tx, attempt.fax_id, [*earlier, State.UNKNOWN], state=target, held_reason="")
+            kept = CANCEL_ASKED if self.cancel_asked(tx, attempt.fax_id) else ""
+            faxes.change(tx, attempt.fax_id, [*earlier, State.UNKNOWN], state=target, held_reason=kept)
 
     def accepted(self, tx: Tx, attempt: Attempt, carrier_fax_id: str) -> bool:
         """Note that the carrier has an attempt; False when that was known, or it has ended meanwhile."""
         return self._known_to_the_carrier(tx, attempt, carrier_fax_id)
 
+    def cancel_asked(self, tx: Tx, fax_id: UUID) -> bool:
+        """Return whether a fax shall end with the attempt under way."""
+        fax = faxes.get(tx, fax_id)
+        return fax is not None and fax.held_reason == CANCEL_ASKED
+
     def _known_to_the_carrier(self, tx: Tx, attempt: Attempt, carrier_fax_id: str) -> bool:
         waiting = [AttemptState.INTENT, AttemptState.UNKNOWN]
-        values = {"state": AttemptState.ACCEPTED, "carrier_fax_id": carrier_fax_id}
+        # A document that was withdrawn is served again: the carrier has the fax, and perhaps not yet its pages.
+        values = {"state": AttemptState.ACCEPTED, "carrier_fax_id": carrier_fax_id, "revoked_at": None}
         if not attempts.change(tx, attempt.id, waiting, **values):
             return False
-        faxes.change(
-            tx, attempt.fax_id, LIVE, carrier_fax_id=carrier_fax_id, held_reason=self._kept_reason(tx, attempt)
-        )
+        asked = self.cancel_asked(tx, attempt.fax_id)
+        known = {"carrier_fax_id": carrier_fax_id, "held_reason": CANCEL_ASKED if asked else ""}
+        faxes.change(tx, attempt.fax_id, LIVE, **known)
         faxes.change(tx, attempt.fax_id, [State.UNKNOWN], state=State.QUEUED)
         jobs.drop(tx, RESOLVE, attempt.id)
+        if asked:
+            # Asked for before the carrier could be told which fax is meant.
+            jobs.enqueue(tx, CANCEL, attempt.fax_id, priority=jobs.URGENT)
+        self._replay(tx, carrier_fax_id)
         metrics.attempts.labels("accepted").inc()
         log.info("accepted by the carrier", fax=str(attempt.fax_id), carrier_fax=carrier_fax_id)
         return True
 
-    def _kept_reason(self, tx: Tx, attempt: Attempt) -> str:
-        fax = faxes.get(tx, attempt.fax_id)
-        return CANCEL_ASKED if fax is not None and fax.held_reason == CANCEL_ASKED else ""
+    def _replay(self, tx: Tx, carrier_fax_id: str) -> None:
+        """Events about this fax may have come before we knew its id: they are dispatched once more."""
+        for event_id in said.unmatched(tx, carrier_fax_id):
+            jobs.enqueue(tx, "event", event_id)
 
     def _delivered(self, tx: Tx, attempt: Attempt, event: CarrierEvent) -> None:
         # An attempt that was given up as lost may have been on its way after all: the fax has arrived then.

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from gateway import crashpoint, logs, metrics
 from gateway.attempt import OPEN, Attempt, AttemptState, Handle
-from gateway.carriers.carrier import Accepted, Carrier, CarrierError, HandingOver, Order, Rejected, Throttled
+from gateway.carriers.carrier import Accepted, Carrier, CarrierError, HandingOver, Order, Rejected, Throttled, Unknown
 from gateway.dialects import telnyx
 from gateway.document import MediaType
 from gateway.errors import Refusal
@@ -22,7 +22,7 @@ from gateway.notify import Notify
 from gateway.outbox.policy import CANCEL, RESOLVE, TRANSMIT, Policy, lines
 from gateway.outbox.settle import LIVE, Settle
 from gateway.retry import spread
-from gateway.store import attempts, events, faxes, jobs, provision
+from gateway.store import attempts, faxes, jobs, provision
 from gateway.store.database import Database, Tx
 from gateway.store.folder import Folder
 from gateway.store.jobs import Job
@@ -62,10 +62,10 @@ class Transmit:
 
     async def cancel(self, job: Job) -> None:
         """Ask the carrier to stop a fax; what it says of it comes as an event."""
-        fax = await faxes.fetch(self._db, UUID(job.subject))
-        if fax is not None and fax.carrier_fax_id and fax.state in LIVE:
-            stopped = await self._carrier.cancel(fax.carrier_fax_id)
-            log.info("cancel asked for", fax=str(fax.id), in_time=stopped)
+        tried = await attempts.of_fax(self._db, UUID(job.subject))
+        if tried and tried[-1].state is AttemptState.ACCEPTED:
+            stopped = await self._carrier.cancel(tried[-1].carrier_fax_id)
+            log.info("cancel asked for", fax=job.subject, in_time=stopped)
         await self._db.write(lambda tx: jobs.finish(tx, job))
 
     # -- before the request --------------------------------------------------------------------------------------------
@@ -153,20 +153,22 @@ class Transmit:
 
     def _commit(self, tx: Tx, job: Job, fax: Fax, attempt: Attempt, answer: HandingOver) -> None:
         jobs.finish(tx, job)
+        faxes.get(tx, fax.id, lock=True)
         if isinstance(answer, Accepted):
-            if self._settle.accepted(tx, attempt, answer.carrier_fax_id):
-                self._replay(tx, answer.carrier_fax_id)
+            self._settle.accepted(tx, attempt, answer.carrier_fax_id)
+        elif isinstance(answer, Unknown):
+            self._unknown(tx, attempt, answer.detail)
+        elif self._settle.cancel_asked(tx, fax.id):
+            self._stopped(tx, attempt)
         elif isinstance(answer, Throttled):
             self._later(tx, fax, attempt, "throttled", answer.wait)
-        elif isinstance(answer, Rejected):
-            self._rejected(tx, fax, attempt, answer)
         else:
-            self._unknown(tx, attempt, answer.detail)
+            self._rejected(tx, fax, attempt, answer)
 
-    def _replay(self, tx: Tx, carrier_fax_id: str) -> None:
-        """Events about this fax may have come before we knew its id: they are dispatched once more."""
-        for event_id in events.unmatched(tx, carrier_fax_id):
-            jobs.enqueue(tx, "event", event_id)
+    def _stopped(self, tx: Tx, attempt: Attempt) -> None:
+        """The carrier does not have it, and it was canceled meanwhile."""
+        if attempts.change(tx, attempt.id, [AttemptState.INTENT], state=AttemptState.REJECTED):
+            self._settle.canceled(tx, attempt.fax_id, LIVE)
 
     def _rejected(self, tx: Tx, fax: Fax, attempt: Attempt, answer: Rejected) -> None:
         if answer.failure_reason == telnyx.UNAUTHENTICATED:

@@ -1,4 +1,8 @@
-"""The attempts table. Every change is conditional: an attempt only moves forward."""
+"""The attempts table. Every change is conditional: an attempt only moves forward.
+
+A unit that changes an attempt and its fax locks the fax first; two that did it each in its own order would wait for
+each other.
+"""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -48,10 +52,10 @@ def last_of(tx: Connection, fax_id: UUID) -> Attempt | None:
 
 
 def matching(tx: Connection, client_state: str, carrier_fax_id: str) -> Attempt | None:
-    """Return the attempt that an event speaks of, locked: by our client_state, else by the carrier's id."""
-    found = _first(tx, attempts.c.client_state == client_state) if client_state else None
+    """Return the attempt that an event speaks of, not locked: by our client_state, else by the carrier's id."""
+    found = _first(tx, attempts.c.client_state == client_state, lock=False) if client_state else None
     if found is None and carrier_fax_id:
-        found = _first(tx, attempts.c.carrier_fax_id == carrier_fax_id)
+        found = _first(tx, attempts.c.carrier_fax_id == carrier_fax_id, lock=False)
     return found
 
 
@@ -89,6 +93,12 @@ async def fetch(db: Database, attempt_id: UUID) -> Attempt | None:
     """Return an attempt, or None."""
     row = await one(db, select(attempts).where(attempts.c.id == attempt_id))
     return None if row is None else attempt_from(row)
+
+
+async def known(db: Database, carrier_fax_ids: Iterable[str]) -> set[str]:
+    """Return which of the carrier's ids belong to attempts of ours."""
+    wanted = attempts.c.carrier_fax_id.in_(list(carrier_fax_ids))
+    return {row["carrier_fax_id"] for row in await db.rows(select(attempts.c.carrier_fax_id).where(wanted))}
 
 
 async def open_ones(db: Database, limit: int = 500) -> list[Attempt]:

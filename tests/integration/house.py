@@ -20,6 +20,8 @@ from sqlalchemy import Table, update
 from gateway.account import Account
 from gateway.application import Application
 from gateway.attempt import Attempt
+from gateway.carrier_event import CarrierEvent, Happened
+from gateway.carriers.carrier import HandingOver, Order
 from gateway.carriers.emulator import Connection, EmulatedFax, Emulator, EmulatorSettings
 from gateway.carriers.telnyx import Telnyx
 from gateway.demo.catcher import CaughtMail, MailCatcher
@@ -68,6 +70,8 @@ KEY = "key of the trial"
 # -- databases ---------------------------------------------------------------------------------------------------------
 
 _template: dict[str, bytes | str] = {}
+#: One folder of blobs for a session: its 256 sub-folders take longer to make than a test to run, and keys are random.
+_blobs: list[Folder] = []
 
 
 @asynccontextmanager
@@ -315,6 +319,12 @@ class House:
         await self.emulator.settle()
         await self.drain(EVENT)
 
+    async def hear_of(self, *events: CarrierEvent) -> None:
+        """Have the carrier say *events*, and apply each before the next."""
+        for event in events:
+            assert await self.events.record(event, "webhook")
+            await self.step(EVENT)
+
     # -- faxes ---------------------------------------------------------------------------------------------------------
 
     async def queue(self, number: str = NUMBER, **changes: Any) -> UUID:
@@ -404,12 +414,13 @@ async def built(db: Database, folder: Path, *, webhooks: bool = True, **policy: 
         carrier = Telnyx(emulator.base_url, KEY, timeout=10)
         fetcher = Fetcher(["127.0.0.0/8"], timeout=10)
         stack.push_async_callback(fetcher.close)
-        blobs = Folder(folder / "blobs")
-        blobs.prepare()
+        if not _blobs:
+            _blobs.append(Folder(folder / "blobs"))
+            _blobs[0].prepare()
         soon = {"retry_delay": timedelta(milliseconds=1), "settle_delay": timedelta(milliseconds=1)}
         url = {"public_url": origin if webhooks else "", "connection_id": "77"}
         rules = Policy(**(url | soon | policy))
-        house = House(db, blobs, emulator, catcher, carrier, OpenSandbox(), rules, origin, fetcher)
+        house = House(db, _blobs[0], emulator, catcher, carrier, OpenSandbox(), rules, origin, fetcher)
         house.document = _DOCUMENT
         stack.push_async_callback(lambda: house.carrier.close())  # noqa: PLW0108 - the one that it has in the end
         house.connect()
@@ -437,6 +448,34 @@ def _web(house: House) -> WebParts:
         max_upload_bytes=10_000_000,
         public_url=house.http,
     )
+
+
+class Between(Telnyx):
+    """The carrier's client, with something happening just before and just after its one request."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(house.emulator.base_url, KEY, timeout=10)
+        self.orders: list[Order] = []
+
+    async def before(self) -> None:
+        """What happens before the request is made."""
+
+    async def after(self) -> None:
+        """What happens between the carrier's answer and its commit."""
+
+    async def hand_over(self, order: Order) -> HandingOver:
+        self.orders.append(order)
+        await self.before()
+        answer = await super().hand_over(order)
+        await self.after()
+        return answer
+
+
+def said(
+    happened: Happened, carrier_fax_id: str, direction: Direction = Direction.OUTBOUND, **more: Any
+) -> CarrierEvent:
+    """A statement of the carrier."""
+    return CarrierEvent(str(new_id()), happened, direction, carrier_fax_id, datetime.now(UTC), **more)
 
 
 def subjects(mails: Iterable[CaughtMail]) -> list[str]:

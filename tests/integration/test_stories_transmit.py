@@ -6,25 +6,22 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
 
 from gateway.attempt import AttemptState, Handle
-from gateway.carrier_event import CarrierEvent, Happened
-from gateway.carriers.carrier import HandingOver, Order
+from gateway.carrier_event import Happened
 from gateway.carriers.telnyx import Telnyx
 from gateway.events import EVENT
-from gateway.fax import Direction, State
-from gateway.ids import new_id
+from gateway.fax import State
 from gateway.notify import DELIVER
 from gateway.outbox import RESOLVE, TRANSMIT, Policy
 from gateway.store import jobs, schema
 from gateway.store.jobs import LeaseLost
 from gateway.telling import Tale
 from tests.carriers.rawserver import HANG, RESET, Answer, answer, raw_server, unused_port
-from tests.integration.house import ENGINES, KEY, NODE, OPERATOR, SENDER, House, built, rows, store
+from tests.integration.house import ENGINES, KEY, NODE, OPERATOR, SENDER, Between, House, built, rows, said, store
 
 LEASE = timedelta(milliseconds=50)
 BUSY, NO_ANSWER, DROPPED, UNALLOCATED = (f"+1202555000{n}" for n in (1, 2, 3, 4))
@@ -35,40 +32,6 @@ BUSY_ONCE, UNTOLD, SHUFFLED = (f"+1202555000{n}" for n in (5, 8, 9))
 async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
     async with store(request, tmp_path) as db, built(db, tmp_path) as house:
         yield house
-
-
-class Between(Telnyx):
-    """The carrier's client, with something happening just before and just after its one request."""
-
-    def __init__(self, house: House) -> None:
-        super().__init__(house.emulator.base_url, KEY, timeout=10)
-        self.orders: list[Order] = []
-
-    async def before(self) -> None:
-        """What happens before the request is made."""
-
-    async def after(self) -> None:
-        """What happens between the carrier's answer and its commit."""
-
-    async def hand_over(self, order: Order) -> HandingOver:
-        self.orders.append(order)
-        await self.before()
-        said = await super().hand_over(order)
-        await self.after()
-        return said
-
-
-def said(happened: Happened, carrier_fax_id: str = "c1", client_state: str = "", **more: Any) -> CarrierEvent:
-    """A statement of the carrier about an outgoing fax."""
-    event = CarrierEvent(str(new_id()), happened, Direction.OUTBOUND, carrier_fax_id, datetime.now(UTC), "77")
-    return replace(event, client_state=client_state, **more)
-
-
-async def hear(house: House, *events: CarrierEvent) -> None:
-    """Record *events* and apply them, in this order."""
-    for event in events:
-        assert await house.events.record(event, "webhook")
-        await house.step(EVENT)
 
 
 async def state_of(house: House, fax_id: UUID) -> tuple[State, list[AttemptState], int]:
@@ -318,7 +281,7 @@ async def test_a_word_without_our_client_state_before_our_commit_is_heard_after_
     class Slow(Between):
         async def after(self) -> None:
             (sent,) = house.sent()
-            await hear(house, said(Happened.SENDING, sent.id), said(Happened.DELIVERED, sent.id, pages=1))
+            await house.hear_of(said(Happened.SENDING, sent.id), said(Happened.DELIVERED, sent.id, pages=1))
 
     house.emulator.faults.drop_webhooks = True
     await house.talk_to(Slow(house))
@@ -358,7 +321,7 @@ async def test_the_first_final_word_about_an_attempt_stands(house: House, first:
     await house.step(TRANSMIT)
     (sent,) = house.sent()
     other = Happened.FAILED if first is Happened.DELIVERED else Happened.DELIVERED
-    await hear(house, *[said(word, sent.id, failure_reason="user_busy") for word in (first, other, Happened.SENDING)])
+    await house.hear_of(*[said(word, sent.id, failure_reason="user_busy") for word in (first, other, Happened.SENDING)])
     fax = await house.fax(fax_id)
     assert fax.state.value == first.value
     assert len(await house.told()) == 1
@@ -369,14 +332,16 @@ async def test_words_that_come_late_do_not_move_a_fax_back(house: House) -> None
     fax_id = await house.queue()
     await house.step(TRANSMIT)
     (sent,) = house.sent()
-    await hear(house, said(Happened.SENDING, sent.id), said(Happened.CALLING, sent.id), said(Happened.QUEUED, sent.id))
+    await house.hear_of(
+        said(Happened.SENDING, sent.id), said(Happened.CALLING, sent.id), said(Happened.QUEUED, sent.id)
+    )
     assert (await house.fax(fax_id)).state is State.SENDING
 
 
 async def test_a_word_about_a_fax_that_is_not_ours_is_kept_and_does_nothing(house: House) -> None:
     fax_id = await house.queue()
     before = await house.fax(fax_id)
-    await hear(house, said(Happened.DELIVERED, "somebody else's", "c29tZWJvZHk="))
+    await house.hear_of(said(Happened.DELIVERED, "somebody else's", client_state="c29tZWJvZHk="))
     (event,) = await rows(house.db, schema.events)
     assert event["handled_at"] is not None
     assert event["fax_id"] is None
