@@ -122,5 +122,7 @@ async def open_postgres(url: URL) -> Postgres:
             "[database] url names PostgreSQL, but its driver is not installed; "
             "install it with: pip install 'faxgate[postgres]'"
         ) from None
-    engine = create_async_engine(url.set(drivername="postgresql+asyncpg"), pool_size=10, pool_pre_ping=True)
+    engine = create_async_engine(
+        url.set(drivername="postgresql+asyncpg"), pool_size=10, pool_pre_ping=True, hide_parameters=True
+    )
     return Postgres(engine)

@@ -60,7 +60,8 @@ def insert(tx: Connection, table: Table, values: dict[str, Any]) -> None:
     now = datetime.now(UTC)
     stamps = {name: now for name in ("created_at", "updated_at") if name in table.c and name not in values}
     add(tx, table, {**stamps, **values})
-    touch_routing(tx)
+    if table is not tokens:  # a token decides nothing about a mail
+        touch_routing(tx)
 
 
 def alter(tx: Connection, table: Table, key: Any, values: dict[str, Any]) -> bool:
