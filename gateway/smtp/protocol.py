@@ -378,7 +378,6 @@ class SmtpProtocol(SMTP):
         self._reader._transport = self._writer._transport = transport  # type: ignore[attr-defined]
         self._over_ssl = True
         self._conversation.tls = transport.get_extra_info("ssl_object").version()
-        self._conversation.helo = ""
         self.session = self._create_session()
 
 

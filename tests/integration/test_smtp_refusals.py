@@ -126,6 +126,16 @@ ENDS = ["RSET", "QUIT", "EHLO again", "HELO again", "leave", "half-close"]
 )
 async def test_a_mail_that_is_given_up_is_recorded_once(house: House, before: str, end: str) -> None:
     commands = {"MAIL": [], "refused RCPT": ["RCPT TO:<1@elsewhere.example>"], "RCPT": [RCPT]}.get(before, [RCPT])
+    with capture_logs() as lines:
+        replies = await _give_up(house, before, commands, end)
+    (transaction,) = house.refusals
+    refused = [reply for reply in replies if reply[:1] == "5"]
+    assert transaction.errors == refused
+    assert transaction.reply == (refused[-1] if refused else "")
+    assert {line["log_level"] for line in lines} == {"info"}
+
+
+async def _give_up(house: House, before: str, commands: list[str], end: str) -> list[str]:
     async with serving(house) as server, Client(server.addresses[0]) as client:
         await client.hello(MAIL)
         replies = [await client.say(command) for command in commands]
@@ -139,10 +149,7 @@ async def test_a_mail_that_is_given_up_is_recorded_once(house: House, before: st
         else:
             assert (await client.say(end))[:1] == "2"
         await house.until(refused=1)
-        (transaction,) = house.refusals
-    refused = [reply for reply in replies if reply[:1] == "5"]
-    assert transaction.errors == refused
-    assert transaction.reply == (refused[-1] if refused else "")
+    return replies
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 import trustme
 
 from gateway.smtp.listener import Listener
+from gateway.smtp.server import SmtpServer
 from tests.integration.smtp_house import HANG, LOOPBACK, MAIL, RCPT, Client, House, make_house, serving
 
 
@@ -60,13 +61,26 @@ async def test_a_mail_is_taken_over_tls(house: House, listener: Listener, trusti
     assert [transaction.tls for transaction in house.refusals] == [""]
 
 
-async def test_tls_is_not_begun_twice(house: House, listener: Listener, trusting: ssl.SSLContext) -> None:
+async def test_a_mail_that_was_begun_in_the_clear_is_not_sent_over_tls(
+    house: House, listener: Listener, trusting: ssl.SSLContext
+) -> None:
+    async with serving(house, listener=listener) as server, Client(server.addresses[0]) as client:
+        await client.hello(MAIL, RCPT, "STARTTLS")
+        await client.start_tls(trusting)
+        assert (await client.say("DATA")).startswith("503 5.5.1 ")
+    assert len(house.refusals) == 1
+
+
+async def test_tls_is_not_begun_twice(
+    house: House, listener: Listener, trusting: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
     async with serving(house, listener=listener) as server, Client(server.addresses[0]) as client:
         await client.hello("STARTTLS")
         await client.start_tls(trusting)
         await client.say("EHLO client.example")
         assert (await client.say("STARTTLS")).startswith("503 5.5.1 ")
         assert (await client.say("NOOP")).startswith("250 ")
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 @pytest.mark.parametrize("behind", ["RSET\r\n", f"{MAIL}\r\n", "x"])
@@ -98,6 +112,7 @@ async def test_a_handshake_that_fails_ends_the_connection_only(
             await client.hello("STARTTLS")
             await client.send(b"EHLO in the clear\r\n" * 100)
             await client.reader.read()
+        await _until_nobody_is_connected(server)
         async with Client(server.addresses[0]) as client:
             await client.hello("STARTTLS")
             await client.start_tls(trusting)
@@ -111,6 +126,13 @@ async def test_a_handshake_that_never_comes_is_given_up(house: House, listener: 
     ):
         await client.hello("STARTTLS")
         assert await client.reader.read() == b""
+        await _until_nobody_is_connected(server)
+
+
+async def _until_nobody_is_connected(server: SmtpServer) -> None:
+    async with asyncio.timeout(HANG):
+        while server.connections:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_client_that_leaves_over_tls_has_sent_its_mail_once(
@@ -139,9 +161,7 @@ async def test_a_client_that_does_not_close_its_side_of_tls_is_cut_off(
         await client.start_tls(trusting)
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a read transport, too
         await client.send(b"QUIT\r\n")
-        async with asyncio.timeout(HANG):
-            while server.connections:
-                await asyncio.sleep(0.01)
+        await _until_nobody_is_connected(server)
         await client.leave()
 
 
