@@ -1,4 +1,4 @@
-"""Figures of the gateway on this machine: ``python -m benchmarks [intake] [latency] [memory]``.
+"""Figures of the gateway on this machine: ``python -m benchmarks [intake] [latency] [memory] [pages]``.
 
 Each prints a table with the spread over its rounds. Machines differ and are shared: compare rows of one run, not runs.
 """
@@ -6,9 +6,9 @@ Each prints a table with the spread over its rounds. Machines differ and are sha
 import asyncio
 import sys
 
-from benchmarks import intake, latency, memory
+from benchmarks import intake, latency, memory, pages
 
-ALL = {"intake": intake.run, "latency": latency.run, "memory": memory.run}
+ALL = {"intake": intake.run, "latency": latency.run, "memory": memory.run, "pages": pages.run}
 
 
 def main(names: list[str]) -> int:

@@ -14,5 +14,6 @@ def write_preview(page: Image.Image, dpi_y: int, output: BinaryIO) -> None:
     """Write the 1-bit *page* (1 is black) as a PNG, 400 dots wide, its lines smoothed to 16 greys."""
     height = max(1, round(WIDTH * (page.height / dpi_y) / (page.width / DPI_X)))
     ink = page.convert("L").resize((WIDTH, height), Image.Resampling.BOX)
-    paper = ink.point([255 - value // _GREYS * _GREYS * 255 // 240 for value in range(256)])
-    paper.quantize(_GREYS).save(output, "PNG", optimize=True)
+    paper = Image.frombytes("P", ink.size, ink.point([value // _GREYS for value in range(256)]).tobytes())
+    paper.putpalette([255 - index * 17 for index in range(_GREYS) for _ in "RGB"])
+    paper.save(output, "PNG", bits=4)
