@@ -247,7 +247,12 @@ def _reader_of(type_: Any) -> Callable[[Any], Any] | None:
 
 async def open_lite(path: str) -> Lite:
     """Open (and make) the SQLite file at *path*."""
-    engine = create_engine(f"sqlite:///{path}", isolation_level="AUTOCOMMIT", connect_args={"timeout": BUSY_MS / 1000})
+    engine = create_engine(
+        f"sqlite:///{path}",
+        isolation_level="AUTOCOMMIT",
+        connect_args={"timeout": BUSY_MS / 1000},
+        hide_parameters=True,  # errors are logged; numbers and names are not theirs to tell
+    )
     _configure(engine)
     lite = Lite(path, engine)
     try:

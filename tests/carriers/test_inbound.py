@@ -72,7 +72,7 @@ async def test_a_fax_that_is_canceled_while_it_is_sent_fails_at_both_ends(
 ) -> None:
     emulator.settings.pace = 0.1
     await client.hand_over(order(f"{receiver.origin}/m/two-pages", OURS))
-    while emulator.faxes[0].status != "sending":  # noqa: ASYNC110 - the emulator announces it to webhooks only
+    while emulator.faxes[0].status != "sending":
         await asyncio.sleep(0.01)
     assert await client.cancel(emulator.faxes[0].id)
     await emulator.settle()
