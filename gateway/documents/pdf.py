@@ -120,7 +120,8 @@ def _scanned(page: pdfium.PdfPage, source: Image.Image, raster: Raster) -> Dots 
         return None
     source.draft("L", (place.width, place.height))
     try:
-        grey = source.convert("L").resize((place.width, place.height), Image.Resampling.HAMMING)
+        plain = source if source.mode == "L" else source.convert("L")
+        grey = plain.resize((place.width, place.height), Image.Resampling.HAMMING)
     except (OSError, ValueError, SyntaxError):
         return None
     thresholds = paper_thresholds(grey, screen(grey.size, raster.dpi_y))
