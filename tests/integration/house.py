@@ -303,9 +303,9 @@ class House:
                 pass
 
     @asynccontextmanager
-    async def working(self, **rooms: int) -> AsyncIterator[Worker]:
-        """Have a worker do the jobs while the block runs."""
-        worker = Worker(self.db, "worker", self.policy.lease, self.stories, dict.fromkeys(self.stories, 4) | rooms)
+    async def working(self, name: str = "worker") -> AsyncIterator[Worker]:
+        """Have a worker of this *name* do the jobs while the block runs."""
+        worker = Worker(self.db, name, self.policy.lease, self.stories, dict.fromkeys(self.stories, 4))
         await worker.start()
         running = asyncio.create_task(worker.run())
         try:
@@ -355,7 +355,8 @@ class House:
         rendering = {"id": fax.rendering_id, "key": fax.id.hex, "pages": 1, **dict.fromkeys(names, blob)}
 
         def unit(tx: Tx) -> None:
-            mailbag.insert_rendering(tx, rendering)
+            if fax.rendering_id is not None:
+                mailbag.insert_rendering(tx, rendering)
             faxes.insert(tx, fax)
             jobs.enqueue(tx, TRANSMIT, fax.id, keys=lines(tx, fax))
 
