@@ -4,7 +4,7 @@ import hashlib
 from io import BytesIO
 
 import pikepdf
-import pypdfium2  # type: ignore[import-untyped]  # ships no types
+import pypdfium2
 
 from gateway.demo.sample import RIGHT, sample_pdf
 
