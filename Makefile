@@ -36,7 +36,7 @@ test: $(VENV)/installed-tests
 
 test-all: $(VENV)/installed-tests
 	FAXGATE_TEST_REQUIRE=all $(MAKE) test
-	FAXGATE_TEST_REQUIRE=all $(BIN)/pytest -m full $(ARGS)
+	FAXGATE_TEST_REQUIRE=all $(BIN)/pytest -m full -n auto --maxprocesses=4 $(ARGS)
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check .

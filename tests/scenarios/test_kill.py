@@ -11,6 +11,9 @@ from gateway.fax import Direction, State
 from tests import samples
 from tests.scenarios.installation import CLINIC, OFFICE, REALM, SENDER, Installation, Process, installed
 
+#: Each test starts the daemon twice: together they take minutes.
+pytestmark = pytest.mark.full
+
 NUMBER = "+12025550123"
 OUT = [
     "intake.read",
