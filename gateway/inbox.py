@@ -33,6 +33,7 @@ _WAYS = {
     Happened.PROCESSING: State.PROCESSING,
     Happened.RECEIVED: State.PROCESSING,
 }
+_NO_FAILURE = {"failure_reason": "", "failure_text": "", "finished_at": None}
 UNDER_WAY = [State.RECEIVING, State.PROCESSING]
 #: Between tries to fetch a document; the last one repeats. The carrier keeps it far longer than its link lives.
 STEPS = [timedelta(seconds=s) for s in (2, 5, 15, 60, 300, 1800)]
@@ -94,14 +95,15 @@ class Inbox:
             direction=Direction.INBOUND,
             origin=Origin.CARRIER,
             state=State.RECEIVING,
-            from_number=event.from_number,
-            to_number=event.to_number,
-            to_written=event.to_number,
+            # The caller writes them, and no fax shall be lost because a name is longer than its column.
+            from_number=event.from_number[:64],
+            to_number=event.to_number[:64],
+            to_written=event.to_number[:320],
             created_at=now,
             updated_at=now,
             carrier_fax_id=event.carrier_fax_id,
-            connection_id=event.connection_id,
-            caller_id=event.caller_id,
+            connection_id=event.connection_id[:64],
+            caller_id=event.caller_id[:255],
             **self._owner(tx, event),
         )
         faxes.insert(tx, fax)
@@ -140,7 +142,7 @@ class Inbox:
         known = {name: value for name, value in facts.items() if value is not None}
         # A fax that was called failed and is received after all has a document: that is what counts.
         open_or_failed = [*UNDER_WAY, State.FAILED]
-        fresh = faxes.change(tx, fax.id, open_or_failed, state=State.PROCESSING, failure_reason="", **known)
+        fresh = faxes.change(tx, fax.id, open_or_failed, state=State.PROCESSING, **_NO_FAILURE, **known)
         if fresh and not jobs.exists(tx, RETRIEVE, fax.id):
             jobs.enqueue(tx, RETRIEVE, fax.id, priority=jobs.URGENT)
 
@@ -220,9 +222,10 @@ class Inbox:
             return
         metrics.faxes_finished.labels("inbound", "received").inc()
         metrics.pages.labels("inbound").inc(document.pages)
-        if fax.account_id is None:
-            now = faxes.get(tx, fax.id)
-            assert now is not None
+        # Read anew: it may have been assigned while its document was fetched.
+        now = faxes.get(tx, fax.id)
+        assert now is not None
+        if now.account_id is None:
             note = f"A fax for {fax.to_number} has come, and nobody owns this number."
             command = f"faxgate inbox assign {fax.id} --faxbox ID"
             self._notify.operator(tx, now, note, command, Tale.UNROUTED)
@@ -249,25 +252,31 @@ class Inbox:
             return
         wanted = (box and box["file_type"]) or (application and application["file_type"]) or "pdf"
         media_type = MediaType.TIFF if wanted == "tiff" else MediaType.PDF
-        blob = await self._in_format(fax, media_type)
+        blob, sent_as = await self._in_format(fax, media_type)
         crashpoint.reach("forward.converted")
-        await self._db.write(lambda tx: self._mail(tx, job, fax, blob, media_type))
+        await self._db.write(lambda tx: self._mail(tx, job, fax, blob, sent_as))
         crashpoint.reach("forward.told")
 
-    async def _in_format(self, fax: Fax, media_type: MediaType) -> str:
+    async def _in_format(self, fax: Fax, media_type: MediaType) -> tuple[str, str]:
+        """Return the blob of the document in the format that is wanted, or as it is if it cannot be converted."""
         if fax.media_type == media_type.value:
-            return fax.pages_blob
+            return fax.pages_blob, fax.media_type
         spool = self._blobs.spool()
         try:
             with self._blobs.open(fax.pages_blob) as document:
                 await self._sandbox.convert(document.fileno(), media_type, spool.fileno())
-            return await self._db.write(lambda tx: spool.key, before=[spool.seal])
+            return await self._db.write(lambda tx: spool.key, before=[spool.seal]), media_type.value
+        except Refusal as refusal:
+            if refusal.reason.temporary:
+                raise
+            log.warning("mailed on as it came", fax=str(fax.id), wanted=media_type.value, why=str(refusal))
+            return fax.pages_blob, fax.media_type
         finally:
             spool.discard()
 
-    def _mail(self, tx: Tx, job: Job, fax: Fax, blob: str, media_type: MediaType) -> None:
+    def _mail(self, tx: Tx, job: Job, fax: Fax, blob: str, media_type: str) -> None:
         jobs.finish(tx, job)
-        shown = replace(fax, media_type=media_type.value)
+        shown = replace(fax, media_type=media_type)
         recipients = self._recipients(tx, fax)
         self._notify.about(tx, shown, Tale.RECEIVED, recipients, enclosed=blob)
         if not recipients:

@@ -10,7 +10,8 @@ from gateway.carrier_event import CarrierEvent, CarrierFax, Happened
 from gateway.carriers.carrier import Carrier, CarrierError
 from gateway.events import Events
 from gateway.fax import Direction
-from gateway.store import attempts
+from gateway.inbox import UNDER_WAY
+from gateway.store import attempts, faxes
 from gateway.store import events as said
 from gateway.store.database import Database
 
@@ -20,6 +21,10 @@ INBOUND = "inbound"
 OVERLAP = timedelta(hours=1)
 #: How far back the very first look goes.
 FIRST = timedelta(hours=24)
+#: Received faxes under way that are asked about one by one.
+AT_ONCE = 200
+#: Statuses of answers that say nothing about the carrier as a whole.
+_ABOUT_THIS_FAX = {200, 400, 404, 410, 422}
 _BEGINNING = {Happened.QUEUED, Happened.MEDIA_PROCESSED}
 
 
@@ -34,22 +39,33 @@ class Reconcile:
     async def poll(self) -> int:
         """Look once at everything under way and at what has come in; return how many statements were new."""
         news = 0
-        try:
-            news += await self._outbound()
-            news += await self._inbound()
-        except CarrierError as error:
-            log.warning("the carrier cannot be asked", why=str(error))
+        for look in (self._outbound, self._receiving, self._inbound):
+            try:
+                news += await look()
+            except CarrierError as error:
+                log.warning("the carrier cannot be asked", why=str(error))
         if news:
             metrics.poll_recovered.inc(news)
         return news
 
     async def _outbound(self) -> int:
-        news = 0
-        for attempt in await attempts.open_ones(self._db):
-            listed = await self._carrier.fax(attempt.carrier_fax_id)
-            if listed is not None and listed.status not in _BEGINNING:
-                news += await self._tell(listed)
-        return news
+        return sum([await self._ask(attempt.carrier_fax_id) for attempt in await attempts.open_ones(self._db)])
+
+    async def _receiving(self) -> int:
+        """The list tells when a fax began: one that takes long has left it before it is received."""
+        under_way = await faxes.page(self._db, direction=Direction.INBOUND, states=UNDER_WAY, limit=AT_ONCE)
+        return sum([await self._ask(fax.carrier_fax_id) for fax in under_way])
+
+    async def _ask(self, carrier_fax_id: str) -> bool:
+        """Ask about one fax. One that the carrier cannot show does not keep the others from being asked about."""
+        try:
+            listed = await self._carrier.fax(carrier_fax_id)
+        except CarrierError as error:
+            if error.status not in _ABOUT_THIS_FAX:
+                raise
+            log.warning("the carrier cannot show a fax", carrier_fax=carrier_fax_id, why=str(error))
+            return False
+        return listed is not None and listed.status not in _BEGINNING and await self._tell(listed)
 
     async def _inbound(self) -> int:
         started, news = datetime.now(UTC), 0

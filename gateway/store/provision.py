@@ -128,7 +128,8 @@ def application_of_connection(tx: Connection, connection_id: str) -> Application
     one application names it, else by our own id."""
     if not connection_id:
         return None
-    mine = applications.c.id == int(connection_id) if connection_id.isdigit() and len(connection_id) < 19 else None
+    own = int(connection_id) if connection_id.isascii() and connection_id.isdigit() and len(connection_id) < 20 else 0
+    mine = applications.c.id == own if 0 < own < 2**63 else None
     upstream = applications.c.upstream_connection_id == connection_id
     found = tx.execute(select(applications).where(upstream if mine is None else or_(upstream, mine))).mappings()
     rows = [{str(name): value for name, value in row.items()} for row in found]
