@@ -79,7 +79,7 @@ class Inbox:
             raise refuse(Kind.NOT_FOUND, f"there is no received fax {fax_id}", str(fax_id))
         if fax.faxbox_id is not None:
             raise refuse(Kind.WRONG_STATE, f"fax {fax_id} belongs to faxbox {fax.faxbox_id} already", str(fax_id))
-        row = provision.find(tx, faxboxes, faxbox_id)
+        row = provision.look(tx, faxboxes, faxbox_id)
         if row is None:
             raise refuse(Kind.NOT_FOUND, f"there is no faxbox {faxbox_id}", str(faxbox_id))
         owner = {"account_id": row["account_id"], "application_id": row["application_id"], "faxbox_id": faxbox_id}
@@ -147,8 +147,8 @@ class Inbox:
             jobs.enqueue(tx, RETRIEVE, fax.id, priority=jobs.URGENT)
 
     def _recipients(self, tx: Tx, fax: Fax) -> list[str]:
-        application = provision.find(tx, applications, fax.application_id) if fax.application_id else None
-        box = provision.find(tx, faxboxes, fax.faxbox_id) if fax.faxbox_id else None
+        application = provision.look(tx, applications, fax.application_id)
+        box = provision.look(tx, faxboxes, fax.faxbox_id)
         own = [application["fax_email_recipient"]] if application else []
         return distinct([*own, *(box["inbound_emails"] if box else [])])
 

@@ -75,9 +75,9 @@ class Notify:
         self._tell(tx, None, Tale.TRIAL, to, Facts(note="This mail was sent to try the way out."), str(new_id()))
 
     def _facts(self, tx: Tx, fax: Fax) -> Facts:
-        box = provision.find(tx, faxboxes, fax.faxbox_id) if fax.faxbox_id else None
-        application = provision.find(tx, applications, fax.application_id) if fax.application_id else None
-        account = provision.find(tx, accounts, fax.account_id) if fax.account_id else None
+        box = provision.look(tx, faxboxes, fax.faxbox_id)
+        application = provision.look(tx, applications, fax.application_id)
+        account = provision.look(tx, accounts, fax.account_id)
         message = first(tx, mailbag.message(fax.message_id)) if fax.message_id else None
         return facts_about(
             fax,

@@ -48,7 +48,7 @@ def lines(tx: Tx, fax: Fax) -> Keys:
     """Return what a transmission of *fax* holds: the line to its number, and a channel of its application if these
     are limited."""
     keys = [(f"number:{fax.to_number}", 1)]
-    row = provision.find(tx, applications, fax.application_id) if fax.application_id else None
+    row = provision.look(tx, applications, fax.application_id)
     if row is not None and row["channel_limit"]:
         keys.append((f"app:{fax.application_id}", int(row["channel_limit"])))
     return keys

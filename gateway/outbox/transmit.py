@@ -109,7 +109,7 @@ class Transmit:
         )
 
     def _order(self, tx: Tx, fax: Fax, attempt: Attempt) -> Order:
-        row = provision.find(tx, applications, fax.application_id) if fax.application_id else None
+        row = provision.look(tx, applications, fax.application_id)
         upstream = row["upstream_connection_id"] if row else ""
         by_url = attempt.handle_kind is Handle.TOKEN
         return Order(

@@ -31,16 +31,15 @@ def first_fax(tx: Connection, key: str, fax_id: UUID, lasts: timedelta) -> UUID:
     now = datetime.now(UTC)
     if insert_new(tx, submissions, {"key": key, "fax_id": fax_id, "at": now, "until": now + lasts}):
         return fax_id
-    claim = (
-        select(submissions.c.fax_id, submissions.c.until, faxes.c.state)
-        .join(faxes, faxes.c.id == submissions.c.fax_id)
-        .where(submissions.c.key == key)
-        .with_for_update()
-    )
-    row = tx.execute(claim).first()
-    if row is not None and row.until > now and row.state not in _DEAD:
-        earlier: UUID = row.fax_id
-        return earlier
+    # The claim is locked by itself and the fax read afterwards: in one statement with both, whoever waited for the lock
+    # would get the new claim beside the old fax, that is no row, and take the claim over once more.
+    mine = select(submissions.c.fax_id, submissions.c.until).where(submissions.c.key == key).with_for_update()
+    row = tx.execute(mine).first()
+    if row is not None and row.until > now:
+        state = tx.execute(select(faxes.c.state).where(faxes.c.id == row.fax_id)).scalar()
+        if state is not None and state not in _DEAD:
+            earlier: UUID = row.fax_id
+            return earlier
     tx.execute(update(submissions).where(submissions.c.key == key).values(fax_id=fax_id, at=now, until=now + lasts))
     return fax_id
 

@@ -79,8 +79,14 @@ def remove(tx: Connection, table: Table, key: Any) -> bool:
     return changed(tx, delete(table).where(column == key))
 
 
+def look(tx: Connection, table: Table, key: Any) -> Row | None:
+    """Return a row by its primary key inside a unit that does not change it; None for the key None."""
+    column = next(iter(table.primary_key.columns))
+    return None if key is None else first(tx, select(table).where(column == key))
+
+
 def find(tx: Connection, table: Table, key: Any) -> Row | None:
-    """Return a row by its primary key inside a unit, locked."""
+    """Return a row by its primary key inside a unit that changes it: locked."""
     column = next(iter(table.primary_key.columns))
     return first(tx, select(table).where(column == key).with_for_update())
 
