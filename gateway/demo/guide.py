@@ -10,7 +10,7 @@ from pathlib import Path
 from gateway.demo.advice import show_advice
 from gateway.demo.news import News
 from gateway.demo.screen import Screen
-from gateway.demo.stage import Ports, Stage, choose_port, staged
+from gateway.demo.stage import Ports, Stage, reserved, staged
 from gateway.demo.state import StateFolder
 from gateway.demo.tour import Stuck, show_round
 from gateway.errors import ConfigurationError
@@ -30,9 +30,8 @@ def run_demo(state_dir: Path, smtp_port: int, http_port: int, once: bool) -> int
     screen = Screen()
     folder = StateFolder(state_dir)
     try:
-        ports = Ports(choose_port("--smtp-port", smtp_port), choose_port("--http-port", http_port))
-        with folder.used():
-            return asyncio.run(_guide(folder, ports, screen, once=once))
+        with reserved("--smtp-port", smtp_port) as smtp, reserved("--http-port", http_port) as http, folder.used():
+            return asyncio.run(_guide(folder, Ports(smtp, http), screen, once=once))
     except (ConfigurationError, OSError) as error:
         sys.stderr.write(f"faxgate demo: {error}\n")
         return 1

@@ -5,8 +5,8 @@ The gateway is the real one, with a settings file of its own, so that every comm
 
 import socket
 import tomllib
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -112,16 +112,24 @@ class Stage:
     cast: Cast
 
 
-def choose_port(option: str, port: int) -> int:
-    """Return *port*, or a free one for 0. Raises ConfigurationError naming the *option* when it cannot be had."""
-    try:
-        with socket.create_server((HOST, port)) as listening:
-            return int(listening.getsockname()[1])
-    except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", "") or "a port is a number up to 65535"
-        raise ConfigurationError(
-            f"port {port} on {HOST} cannot be had ({why}); choose another with {option} (0 takes any free one)"
-        ) from None
+@contextmanager
+def reserved(option: str, port: int) -> Iterator[int]:
+    """Keep *port*, or a free one for 0, for whoever will listen there, until the block ends. Raises
+    ConfigurationError naming the *option* when it cannot be had.
+
+    A socket that is bound and does not listen keeps the port from being given away, and with SO_REUSEADDR lets another
+    one of ours listen beside it (ip(7)).
+    """
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            keeper.bind((HOST, port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"port {port} on {HOST} cannot be had ({error.strerror}); "
+                f"choose another with {option} (0 takes any free one)"
+            ) from None
+        yield int(keeper.getsockname()[1])
 
 
 @asynccontextmanager
