@@ -8,6 +8,8 @@ from uuid import UUID
 
 #: How well an entry of the permission list fits a sender; a higher one wins.
 EXACT, WILDCARD, PATTERN, NO_MATCH = 3, 2, 1, 0
+#: An entry that is an address means this address; read as an expression, its dots would let others in.
+_ADDRESS = re.compile(r"[\w%'-]+(?:[.+][\w%'-]+)*@[\w-]+(?:\.[\w-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,10 @@ def entry_fits(entry: str, sender: str) -> int:
     entry, sender = entry.strip(), sender.casefold()
     if entry.casefold() == sender:
         return EXACT
+    if _ADDRESS.fullmatch(entry):
+        return NO_MATCH
     if entry.startswith("*@"):
-        return WILDCARD if sender.rpartition("@")[2] == entry[2:].casefold() else NO_MATCH
+        return WILDCARD if sender.rpartition("@")[1:] == ("@", entry[2:].casefold()) else NO_MATCH
     try:
         return PATTERN if re.fullmatch(entry, sender, re.IGNORECASE) else NO_MATCH
     except re.error:

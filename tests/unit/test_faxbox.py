@@ -1,0 +1,57 @@
+"""Who may send through a faxbox: exactly whom its permission list names, and nobody who only looks like it."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from gateway.faxbox import EXACT, NO_MATCH, PATTERN, WILDCARD, Faxbox, entry_fits
+
+
+@pytest.mark.parametrize(
+    ("entry", "sender", "fits"),
+    [
+        ("j.doe@clinic.example", "j.doe@clinic.example", EXACT),
+        ("J.Doe@Clinic.Example", "j.doe@CLINIC.example", EXACT),
+        (" j.doe@clinic.example ", "j.doe@clinic.example", EXACT),
+        ("j.doe+fax@clinic.example", "j.doe+fax@clinic.example", EXACT),
+        # An address is no expression: its dots and plus signs are themselves.
+        ("j.doe@clinic.example", "jxdoe@clinic.example", NO_MATCH),
+        ("j.doe@clinic.example", "j.doe@clinicxexample", NO_MATCH),
+        ("joe+fax@clinic.example", "joeefax@clinic.example", NO_MATCH),
+        ("j.doe@clinic.example", "j.doe@clinic.example.evil.example", NO_MATCH),
+        ("j.doe@clinic.example", "xj.doe@clinic.example", NO_MATCH),
+        ("*@clinic.example", "anybody@clinic.example", WILDCARD),
+        ("*@Clinic.Example", "anybody@CLINIC.EXAMPLE", WILDCARD),
+        ("*@clinic.example", "anybody@sub.clinic.example", NO_MATCH),
+        ("*@clinic.example", "anybody@evilclinic.example", NO_MATCH),
+        ("*@clinic.example", "anybody@clinic.example.evil.example", NO_MATCH),
+        ("*@clinic.example", "clinic.example", NO_MATCH),
+        (r".+@clinic\.example", "anybody@clinic.example", PATTERN),
+        (r".+@clinic\.example", "anybody@clinic.example.evil.example", NO_MATCH),
+        (r".+@clinic\.example", "x@clinicxexample", NO_MATCH),
+        (r"(joe|ann)@clinic\.example", "ANN@clinic.example", PATTERN),
+        (r"(joe|ann)@clinic\.example", "joann@clinic.example", NO_MATCH),
+        (r"ward-[0-9]+@clinic\.example", "ward-12@clinic.example", PATTERN),
+        ("(", "(", EXACT),
+        ("(", "anybody@clinic.example", NO_MATCH),
+        ("", "", EXACT),
+        ("", "anybody@clinic.example", NO_MATCH),
+    ],
+)
+def test_an_entry_fits_whom_it_names(entry: str, sender: str, fits: int) -> None:
+    assert entry_fits(entry, sender) == fits
+
+
+def test_the_most_exact_entry_counts() -> None:
+    now = datetime.now(UTC)
+    permit = [r".*@clinic\.example", "*@clinic.example", "boss@clinic.example"]
+    box = Faxbox(uuid4(), uuid4(), 1, "ward", "h.example", now, now, permit=permit)
+    assert box.permits("boss@clinic.example") == EXACT
+    assert box.permits("nurse@clinic.example") == WILDCARD
+    assert box.permits("nurse@elsewhere.example") == NO_MATCH
+
+
+def test_an_empty_list_permits_nobody() -> None:
+    now = datetime.now(UTC)
+    assert Faxbox(uuid4(), uuid4(), 1, "ward", "h.example", now, now).permits("a@b.example") == NO_MATCH
