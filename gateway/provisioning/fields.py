@@ -3,6 +3,7 @@
 What is wrong raises Refusal(INVALID) that names the field.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,7 +17,7 @@ from gateway.settings import checked_email
 
 Check = Callable[[str, Any], Any]
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
-_FILE_TYPES = {"pdf", "tiff"}
+_FILE_TYPES = ("pdf", "tiff")
 
 
 def invalid(field: str, sentence: str) -> Refusal:
@@ -41,7 +42,7 @@ def text(field: str, value: Any) -> str:
 
 def label(field: str, value: Any) -> str:
     """A text, or "" for none."""
-    return "" if value in {None, ""} else text(field, value)
+    return "" if value in (None, "") else text(field, value)
 
 
 def host(field: str, value: Any) -> str:
@@ -54,7 +55,7 @@ def host(field: str, value: Any) -> str:
 
 def optional_host(field: str, value: Any) -> str | None:
     """A host name, or None."""
-    return None if value in {None, ""} else host(field, value)
+    return None if value in (None, "") else host(field, value)
 
 
 def country(field: str, value: Any) -> str:
@@ -76,20 +77,25 @@ def timezone(field: str, value: Any) -> str:
 
 def optional_timezone(field: str, value: Any) -> str:
     """A time zone; "" and Kazoo's "inherit" are none of its own."""
-    return "" if value in {None, "", "inherit"} else timezone(field, value)
+    return "" if value in (None, "", "inherit") else timezone(field, value)
 
 
 def url(field: str, value: Any) -> str:
     """An absolute http(s) URL, or ""."""
     text = str(value or "")
-    if text and (urlsplit(text).scheme not in {"http", "https"} or not urlsplit(text).hostname or len(text) > 2000):
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and len(text) <= 2000
+    except ValueError:
+        usable = False
+    if text and not (usable and text.isprintable()):
         raise invalid(field, "must be an absolute http or https URL")
     return text
 
 
 def email(field: str, value: Any) -> str:
     """A mail address (no DNS is asked), or ""."""
-    if value in {None, ""}:
+    if value in (None, ""):
         return ""
     try:
         return checked_email(str(value))
@@ -99,12 +105,12 @@ def email(field: str, value: Any) -> str:
 
 def emails(field: str, value: Any) -> list[str]:
     """A list of mail addresses; one alone may come as a string."""
-    return [email(field, item) for item in ([value] if isinstance(value, str) else value) if item]
+    return [email(field, item) for item in _texts(field, value) if item]
 
 
 def permits(field: str, value: Any) -> list[str]:
-    """Entries of a permission list: addresses, ``*@domain`` or regular expressions."""
-    entries = [str(entry).strip() for entry in value]
+    """Entries of a permission list: addresses, ``*@domain`` or regular expressions; one alone may come as a string."""
+    entries = [entry.strip() for entry in _texts(field, value)]
     for entry in entries:
         try:
             re.compile(entry.removeprefix("*@") if entry.startswith("*@") else entry)
@@ -113,6 +119,37 @@ def permits(field: str, value: Any) -> list[str]:
                 field, f"has {entry!r}, which is no address, no *@domain and no regular expression ({error})"
             ) from None
     return [entry for entry in entries if entry]
+
+
+def _texts(field: str, value: Any) -> list[str]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) and text.isprintable() for text in texts):
+        raise invalid(field, "must be a list of texts")
+    return list(texts)
+
+
+def identity(field: str, value: Any) -> int | None:
+    """The id of an application, as a number or as the string that the APIs show, or None."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    number: int | None = whole_number(1, 2**63 - 1)(field, value)
+    return number
+
+
+def extra(field: str, value: Any) -> dict[str, Any]:
+    """Fields that are kept as they were given: a JSON object that a database takes."""
+    if not isinstance(value, dict) or not _storable(value):
+        raise invalid(field, "must be a JSON object without NUL characters, half surrogates and NaN")
+    return value
+
+
+def _storable(value: Any) -> bool:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return "\\u0000" not in text
 
 
 def whole_number(least: int, most: int) -> Check:
@@ -144,4 +181,4 @@ def file_type(field: str, value: Any) -> str:
 
 def optional_file_type(field: str, value: Any) -> str:
     """pdf, tiff, or "" for the application's."""
-    return "" if value in {None, ""} else file_type(field, value)
+    return "" if value in (None, "") else file_type(field, value)

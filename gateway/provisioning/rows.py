@@ -23,12 +23,12 @@ _APPLICATION: dict[str, fields.Check] = {
     "file_type": fields.file_type,
     "upstream_connection_id": fields.label,
     "channel_limit": fields.whole_number(1, 1000),
-    "extra": lambda _field, value: dict(value),
+    "extra": fields.extra,
 }
 
 _FAXBOX: dict[str, fields.Check] = {
     "name": fields.text,
-    "application_id": lambda _field, value: None if value is None else int(value),
+    "application_id": fields.identity,
     "custom_host": fields.optional_host,
     "caller_id": fields.label,
     "caller_name": fields.label,
@@ -40,7 +40,7 @@ _FAXBOX: dict[str, fields.Check] = {
     "inbound_emails": fields.emails,
     "outbound_emails": fields.emails,
     "file_type": fields.optional_file_type,
-    "extra": lambda _field, value: dict(value),
+    "extra": fields.extra,
 }
 
 
@@ -51,7 +51,7 @@ def application_fields(given: dict[str, Any], *, new: bool = False) -> dict[str,
     if new and "name" not in values:
         raise fields.invalid("name", "is required")
     if identity is not None:
-        values["id"] = fields.whole_number(1, 2**63 - 1)("id", identity)
+        values["id"] = fields.identity("id", identity)
     return values
 
 
