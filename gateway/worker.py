@@ -38,6 +38,7 @@ class Worker:
         self._epoch = 0
         self._running: dict[asyncio.Task[None], str] = {}
         self._wake = asyncio.Event()
+        self._claiming = asyncio.Lock()
         self._stopping = False
         self.lost = asyncio.Event()
 
@@ -68,6 +69,8 @@ class Worker:
         """Claim nothing more, let what runs finish for *grace* seconds, and give the rest back."""
         self._stopping = True
         self._wake.set()
+        async with self._claiming:
+            pass  # what is being claimed now runs below: it is not given back behind its own back
         if self._running:
             _, late = await asyncio.wait(set(self._running), timeout=grace)
             for task in late:
@@ -78,6 +81,19 @@ class Worker:
 
     async def _claim(self) -> float:
         """Claim and start jobs; return after how many seconds to look again."""
+        async with self._claiming:
+            if self._stopping:
+                return TICK
+            claimed, due = await self._take()
+            for job in claimed:
+                task = asyncio.create_task(self._do(job))
+                self._running[task] = job.kind
+                task.add_done_callback(self._done)
+        until_due = TICK if due is None else (due - datetime.now(UTC)).total_seconds()
+        return min(TICK, max(0.005, until_due))
+
+    async def _take(self) -> tuple[list[Job], datetime | None]:
+        """Return claimed jobs, and when the next one is due."""
         busy = Counter(self._running.values())
         room = {kind: free for kind, most in self._rooms.items() if (free := most - busy[kind]) > 0}
 
@@ -88,13 +104,7 @@ class Worker:
             ]
             return claimed, jobs.next_due(tx)
 
-        claimed, due = await self._db.write(unit)
-        for job in claimed:
-            task = asyncio.create_task(self._do(job))
-            self._running[task] = job.kind
-            task.add_done_callback(self._done)
-        until_due = TICK if due is None else (due - datetime.now(UTC)).total_seconds()
-        return min(TICK, max(0.005, until_due))
+        return await self._db.write(unit)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
