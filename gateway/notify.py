@@ -99,7 +99,8 @@ class Notify:
         enclosed: str = "",
     ) -> bool:
         """One mail is one row: its Message-ID is made of what it tells, so telling it twice changes nothing."""
-        key = f"{fax_id.hex if fax_id else serial}.{serial or facts.tries}.{tale.value}.{address.casefold()}"
+        what = f"{tale.value}.{facts.note}" if tale is Tale.OPERATOR else tale.value
+        key = f"{fax_id.hex if fax_id else serial}.{serial or facts.tries}.{what}.{address.casefold()}"
         telling = Telling(
             id=new_id(),
             fax_id=fax_id,
