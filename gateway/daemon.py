@@ -13,7 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from gateway import logs, parts, systemd
+from gateway import logs, metrics, parts, systemd
 from gateway.carriers.telnyx import Telnyx
 from gateway.errors import ConfigurationError
 from gateway.events import EVENT, Events
@@ -21,13 +21,13 @@ from gateway.ids import new_token
 from gateway.inbox import FORWARD, RETRIEVE, Inbox
 from gateway.intake import Intake
 from gateway.notify import DELIVER, Notify
-from gateway.outbox import CANCEL, PREPARE, RESOLVE, TRANSMIT, Prepare, Resolve, Settle, Transmit
+from gateway.outbox import CANCEL, PREPARE, RESOLVE, TRANSMIT, WITHDRAW, Prepare, Resolve, Settle, Transmit
 from gateway.reconcile import Reconcile
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings
 from gateway.smtp.server import SmtpServer
-from gateway.store import migrate
-from gateway.store.database import Database, open_database, ping
+from gateway.store import attempts, faxes, migrate
+from gateway.store.database import Database, open_database, ping, scalar
 from gateway.store.folder import Folder
 from gateway.web.app import WebParts, make_app, metrics_app
 from gateway.web.server import HttpServer
@@ -37,6 +37,7 @@ log = logs.logger(__name__)
 ROLES = frozenset({"smtp", "http", "worker"})
 GRACE = 25.0
 ROUTING_EVERY = 1.0
+COUNT_EVERY = 15.0
 
 
 class Daemon:
@@ -99,6 +100,7 @@ class Daemon:
                 PREPARE: prepare.run,
                 TRANSMIT: transmit.run,
                 CANCEL: transmit.cancel,
+                WITHDRAW: transmit.withdraw,
                 RESOLVE: resolve.run,
                 EVENT: events.dispatch,
                 RETRIEVE: inbox.retrieve,
@@ -108,6 +110,7 @@ class Daemon:
             await enter(self._work(stories))
             reconcile = Reconcile(self.db, carrier, events)
             await enter(_rhythm(reconcile.poll, settings.poll_interval.total_seconds()))
+            await enter(_rhythm(self._count_waiting, COUNT_EVERY))
         if "http" in self.roles:
             await self._open_http(events, carrier, given.get("http"))
         if "smtp" in self.roles:
@@ -216,6 +219,10 @@ class Daemon:
     async def _blobs_take(self) -> None:
         key = await self.blobs.put_bytes(b"ready?")
         await asyncio.to_thread(self.blobs.remove, key)
+
+    async def _count_waiting(self) -> None:
+        metrics.faxes_held.set(int(await scalar(self.db, faxes.waiting_for_a_person()) or 0))
+        metrics.attempts_unknown.set(int(await scalar(self.db, attempts.unknown()) or 0))
 
     async def _fail_when(self, lost: asyncio.Event) -> None:
         await lost.wait()

@@ -42,7 +42,6 @@ smtp_connections = _counter(
 smtp_transactions = _counter(
     "smtp_transactions", "SMTP transactions: accepted, refused, aborted; reason is the Kind", "outcome", "reason"
 )
-smtp_auth_failures = _counter("smtp_auth_failures", "Logins over SMTP that failed")
 
 # Faxes
 faxes_finished = _counter("faxes_finished", "Faxes that came to an end", "direction", "outcome")

@@ -118,6 +118,7 @@ class Intake:
         log.info(
             "mail taken",
             transaction=str(transaction.id),
+            peer=transaction.peer,
             faxes=[str(fax_id) for fax_id in transaction.fax_ids],
             new=kept,
             pages=reading.pages,

@@ -5,13 +5,14 @@ from gateway.outbox.policy import Policy
 from gateway.outbox.prepare import PREPARE, Prepare
 from gateway.outbox.resolve import RESOLVE, Resolve
 from gateway.outbox.settle import Settle
-from gateway.outbox.transmit import CANCEL, TRANSMIT, Transmit
+from gateway.outbox.transmit import CANCEL, TRANSMIT, WITHDRAW, Transmit
 
 __all__ = [
     "CANCEL",
     "PREPARE",
     "RESOLVE",
     "TRANSMIT",
+    "WITHDRAW",
     "Command",
     "Policy",
     "Prepare",

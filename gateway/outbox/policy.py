@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from gateway.attempt import Handle
+from gateway.attempt import Attempt, Handle
 from gateway.fax import Fax
-from gateway.store import provision
+from gateway.store import jobs, provision
 from gateway.store.database import Tx
 from gateway.store.jobs import Keys
 from gateway.store.schema import applications
@@ -15,6 +15,7 @@ PREPARE = "prepare"
 TRANSMIT = "transmit"
 RESOLVE = "resolve"
 CANCEL = "cancel"
+WITHDRAW = "withdraw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,12 @@ class Policy:
     def document_url(self, token: str) -> str:
         """Where the carrier fetches the document *token*."""
         return f"{self.public_url.rstrip('/')}/m/{token}"
+
+
+def withdraw(tx: Tx, attempt: Attempt) -> None:
+    """An attempt has ended: what was uploaded to the carrier for it shall not stay there."""
+    if attempt.handle_kind is Handle.MEDIA:
+        jobs.enqueue(tx, WITHDRAW, attempt.id, priority=jobs.LATER)
 
 
 def lines(tx: Tx, fax: Fax) -> Keys:

@@ -10,7 +10,7 @@ from gateway.carrier_event import CarrierEvent, Happened
 from gateway.dialects import telnyx
 from gateway.fax import FINAL, RANK, Fax, State
 from gateway.notify import Notify
-from gateway.outbox.policy import CANCEL, PREPARE, RESOLVE, TRANSMIT, Policy, lines
+from gateway.outbox.policy import CANCEL, PREPARE, RESOLVE, TRANSMIT, Policy, lines, withdraw
 from gateway.retry import Outcome, next_try
 from gateway.store import attempts, faxes, jobs
 from gateway.store import events as said
@@ -84,6 +84,7 @@ class Settle:
         facts = {"pages_sent": event.pages, "duration": event.duration}
         if not attempts.change(tx, attempt.id, open_or_lost, state=AttemptState.DELIVERED, **facts):
             return
+        withdraw(tx, attempt)
         past = {"held_reason": "", "failure_reason": "", "next_try_at": None}
         if faxes.change(tx, attempt.fax_id, LIVE, state=State.DELIVERED, **past, **facts):
             self._end(tx, attempt.fax_id, Tale.RECEIPT)
@@ -95,6 +96,7 @@ class Settle:
         if not attempts.change(tx, attempt.id, OPEN, state=AttemptState.FAILED, **ended):
             return
         metrics.attempts.labels("failed").inc()
+        withdraw(tx, attempt)
         fax = faxes.get(tx, attempt.fax_id, lock=True)
         if fax is None or fax.state in FINAL:
             return

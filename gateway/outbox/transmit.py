@@ -19,7 +19,7 @@ from gateway.errors import Refusal
 from gateway.fax import Fax, State
 from gateway.ids import new_id, new_token
 from gateway.notify import Notify
-from gateway.outbox.policy import CANCEL, RESOLVE, TRANSMIT, Policy, lines
+from gateway.outbox.policy import CANCEL, RESOLVE, TRANSMIT, WITHDRAW, Policy, lines, withdraw
 from gateway.outbox.settle import LIVE, Settle
 from gateway.retry import spread
 from gateway.store import attempts, faxes, jobs, provision
@@ -28,7 +28,7 @@ from gateway.store.folder import Folder
 from gateway.store.jobs import Job
 from gateway.store.schema import applications
 
-__all__ = ["CANCEL", "TRANSMIT", "Transmit"]
+__all__ = ["CANCEL", "TRANSMIT", "WITHDRAW", "Transmit"]
 log = logs.logger(__name__)
 #: How long to wait when the carrier cannot be reached, by how often that has happened; the last one repeats.
 UNREACHABLE_STEPS = [timedelta(seconds=s) for s in (10, 30, 60, 120, 300, 600)]
@@ -66,6 +66,13 @@ class Transmit:
         if tried and tried[-1].state is AttemptState.ACCEPTED:
             stopped = await self._carrier.cancel(tried[-1].carrier_fax_id)
             log.info("cancel asked for", fax=job.subject, in_time=stopped)
+        await self._db.write(lambda tx: jobs.finish(tx, job))
+
+    async def withdraw(self, job: Job) -> None:
+        """Delete what was uploaded to the carrier for an attempt that has ended; its subject is the attempt."""
+        attempt = await attempts.fetch(self._db, UUID(job.subject))
+        if attempt is not None:
+            await self._carrier.remove(attempt.handle)
         await self._db.write(lambda tx: jobs.finish(tx, job))
 
     # -- before the request --------------------------------------------------------------------------------------------
@@ -185,6 +192,7 @@ class Transmit:
         ):
             return
         metrics.attempts.labels("rejected").inc()
+        withdraw(tx, attempt)
         self._settle.fail(tx, fax.id, LIVE, answer.failure_reason, _refused(answer))
 
     def _later(self, tx: Tx, fax: Fax, attempt: Attempt, reason: str, wait: timedelta) -> None:
@@ -193,6 +201,7 @@ class Transmit:
         if not attempts.change(tx, attempt.id, [AttemptState.INTENT], **values):
             return
         metrics.attempts.labels(reason).inc()
+        withdraw(tx, attempt)
         due = datetime.now(UTC) + spread(wait)
         jobs.release(tx, fax.id)
         if faxes.change(tx, fax.id, [State.QUEUED], tries=fax.tries, next_try_at=due):

@@ -169,7 +169,6 @@ class Smtp(Section):
     max_recipients: Count = Field(50, description="Fax numbers in one message; the rest is asked to come again.")
     max_connections: Count = Field(500, description="Connections at once, over all listeners.")
     max_connections_per_peer: Count = Field(20, description="Connections at once from one IPv4 address or IPv6 /64.")
-    max_connections_per_minute: Count = Field(60, description="New connections in a minute from one peer.")
     max_transfers: Count = Field(16, description="Messages that are received at the same time.")
     listeners: Annotated[tuple[Listener, ...], Listed] = Field(
         default_factory=lambda: (Listener(),), description="Where mail is taken."
@@ -209,7 +208,6 @@ class Telnyx(Section):
         "while it changes. Empty: every webhook is refused.",
     )
     connection_id: str = Field("", description="The fax application that is used when an application names none.")
-    sms_from: str = Field("", description="The number or name from which text messages are sent. Empty: none are.")
 
 
 class CarrierSection(Section):

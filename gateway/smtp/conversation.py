@@ -132,7 +132,6 @@ class Conversation:
             mail.transaction.reply = replies.one_line(f"250 2.0.0 {text}")
             _discard(mail)
             metrics.smtp_transactions.labels("accepted", "").inc()
-            log.info("mail taken", transaction=str(mail.transaction.id), peer=self._peer, size=mail.transaction.size)
         return mail.transaction.reply
 
     async def _take(self, mail: _Open) -> str:

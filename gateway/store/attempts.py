@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, literal, select, update
+from sqlalchemy import Connection, Select, func, literal, select, update
 
 from gateway.attempt import OPEN, Attempt, AttemptState, Handle
 from gateway.store.database import Database, Row, add, changed, first, one
@@ -105,3 +105,8 @@ async def open_ones(db: Database, limit: int = 500) -> list[Attempt]:
     """Return attempts that the carrier has accepted and not yet ended, the oldest first."""
     accepted = select(attempts).where(attempts.c.state == AttemptState.ACCEPTED.value)
     return [attempt_from(row) for row in await db.rows(accepted.order_by(attempts.c.intent_at).limit(limit))]
+
+
+def unknown() -> Select[Any]:
+    """How many attempts there are of which nobody knows whether the carrier has them."""
+    return select(func.count()).where(attempts.c.state == AttemptState.UNKNOWN.value)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, func, select, update
 
 from gateway.fax import FINAL, Direction, Fax, Origin, Quality, State
 from gateway.store.database import Database, Row, add, changed, first, older_than, one
@@ -95,3 +95,8 @@ def listing(
 async def page(db: Database, **criteria: Any) -> list[Fax]:
     """Return one page of ``listing``."""
     return [fax_from(row) for row in await db.rows(listing(**criteria))]
+
+
+def waiting_for_a_person() -> Select[Any]:
+    """How many faxes are held, or of unknown outcome."""
+    return select(func.count()).where(faxes.c.state.in_([State.HELD.value, State.UNKNOWN.value]))

@@ -7,7 +7,7 @@ import signal
 import smtplib
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -328,10 +328,14 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
-def free_port() -> int:
-    """Return a port of the loopback that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+@contextlib.contextmanager
+def reserved() -> Iterator[int]:
+    """Keep a port of the loopback for whoever will listen there, until the block ends: a socket that is bound and
+    does not listen keeps it from being given away, and with SO_REUSEADDR lets another one listen beside it (ip(7))."""
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        yield int(keeper.getsockname()[1])
 
 
 @contextlib.asynccontextmanager
@@ -341,14 +345,15 @@ async def installed(root: Path, database_url: str, *, behind_nat: bool = False) 
     catcher = MailCatcher()
     await emulator.start()
     await catcher.start()
-    house = Installation(root, database_url, emulator, catcher, behind_nat, free_port(), free_port())
-    try:
-        house.write_settings()
-        await house.provision()
-        house.tell_the_carrier()
-        yield house
-    finally:
-        for run in house.runs:
-            await run.kill()
-        await emulator.stop()
-        await catcher.stop()
+    with reserved() as smtp_port, reserved() as http_port:
+        house = Installation(root, database_url, emulator, catcher, behind_nat, smtp_port, http_port)
+        try:
+            house.write_settings()
+            await house.provision()
+            house.tell_the_carrier()
+            yield house
+        finally:
+            for run in house.runs:
+                await run.kill()
+            await emulator.stop()
+            await catcher.stop()

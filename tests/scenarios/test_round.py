@@ -50,6 +50,7 @@ async def _round(house: Installation) -> None:
         row = json.loads(listed)["data"][0]
         status, detail = await house.get(f"/v2/accounts/{house.account_id.hex}/faxes/smtplog/{row['id']}")
         assert status == 200
+        await house.until(lambda: not house.emulator.media.all(), "the end of what was uploaded")
     _check_pages(house, document)
     _check_mails(house, fax_id)
     _check_smtplog(row, json.loads(detail)["data"], fax_id)

@@ -141,12 +141,12 @@ def test_environment_wins_over_credentials_and_both_over_the_file(
     file = written(
         tmp_path,
         '[smtp]\nmax_recipients = 1\nmax_transfers = 1\n[carrier.telnyx]\napi_key = "KEY-file"\n'
-        'sms_from = "+12025550199"',
+        'connection_id = "77"',
     )
     settings = load(file)
     assert (settings.smtp.max_recipients, settings.smtp.max_transfers) == (3, 1)
     assert settings.carrier.telnyx.api_key.get_secret_value() == "KEY-credential"
-    assert settings.carrier.telnyx.sms_from == "+12025550199"
+    assert settings.carrier.telnyx.connection_id == "77"
 
 
 def test_lists_in_the_environment_are_words_or_json(monkeypatch: pytest.MonkeyPatch) -> None:
