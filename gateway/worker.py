@@ -17,6 +17,8 @@ from gateway.store.database import Database, Tx
 from gateway.store.jobs import Job, LeaseLost
 
 log = logs.logger(__name__)
+#: Kinds whose subject is a fax: every line that is logged meanwhile names it.
+ABOUT_FAXES = frozenset({"prepare", "transmit", "cancel", "retrieve", "forward"})
 Story = Callable[[Job], Awaitable[None]]
 TICK = 1.0
 SWEEP_EVERY = 10.0
@@ -111,7 +113,8 @@ class Worker:
         self._wake.set()
 
     async def _do(self, job: Job) -> None:
-        with logs.bind(job=job.kind, subject=job.subject):
+        fax = {"fax": job.subject} if job.kind in ABOUT_FAXES else {}
+        with logs.bind(job=job.kind, subject=job.subject, **fax):
             try:
                 await self._stories[job.kind](job)
             except LeaseLost:
