@@ -6,6 +6,12 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from gateway.errors import ConfigurationError
 from gateway.smtp.listener import Listener, peer_address, peer_key
@@ -75,6 +81,15 @@ def test_a_key_that_does_not_belong_to_the_certificate_is_a_configuration_error(
     (tmp_path / "other").mkdir()
     _, key = _write(trustme.CA().issue_cert("fax.example.com"), tmp_path / "other")
     with pytest.raises(ConfigurationError, match="tls_key"):
+        Listener("127.0.0.1:0", tls_certificate=certificate, tls_key=key).context()
+
+
+def test_a_key_with_a_password_is_a_configuration_error_and_no_question(tmp_path: Path) -> None:
+    certificate, key = _write(trustme.CA().issue_cert("fax.example.com"), tmp_path)
+    private = load_pem_private_key(Path(key).read_bytes(), None)
+    locked = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    Path(key).write_bytes(locked)
+    with pytest.raises(ConfigurationError, match="without a password"):
         Listener("127.0.0.1:0", tls_certificate=certificate, tls_key=key).context()
 
 
