@@ -140,8 +140,7 @@ def test_environment_wins_over_credentials_and_both_over_the_file(
     monkeypatch.setenv("FAXGATE_SMTP__MAX_RECIPIENTS", "3")
     file = written(
         tmp_path,
-        '[smtp]\nmax_recipients = 1\nmax_transfers = 1\n[carrier.telnyx]\napi_key = "KEY-file"\n'
-        'connection_id = "77"',
+        '[smtp]\nmax_recipients = 1\nmax_transfers = 1\n[carrier.telnyx]\napi_key = "KEY-file"\nconnection_id = "77"',
     )
     settings = load(file)
     assert (settings.smtp.max_recipients, settings.smtp.max_transfers) == (3, 1)
