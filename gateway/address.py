@@ -16,6 +16,10 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _MAILBOX = re.compile(rf"({_ATEXT}(?:\.{_ATEXT})*)@({_LABEL}(?:\.{_LABEL})*)")
 _NUMBER = re.compile(r"(?:[Ff][Aa][Xx]=)?(\+?[0-9](?:[0-9.-]{1,30})[0-9])")
 EXAMPLE = "+12025550123"
+#: E.164, 6.2: country code and all.
+MOST_DIGITS = 15
+#: What libphonenumber calls the region of numbers that belong to no country.
+_NOWHERE = "001"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,18 @@ def _valid(digits: str, country: str) -> phonenumbers.PhoneNumber | None:
         number = phonenumbers.parse(digits, country)
     except phonenumbers.NumberParseException:
         return None
-    return number if phonenumbers.is_valid_number(number) else None
+    return number if phonenumbers.is_valid_number(number) and _length(number) <= MOST_DIGITS else None
+
+
+def _length(number: phonenumbers.PhoneNumber) -> int:
+    """Digits in all: libphonenumber takes some numbers that are longer than E.164 allows."""
+    return len(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)) - 1
 
 
 def country_of(e164: str) -> str:
     """Return the ISO 3166 code of the country that *e164* belongs to, "" when it has none (satellite, premium)."""
-    return phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
+    region = phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
+    return "" if region == _NOWHERE else region
 
 
 def kind_of(e164: str) -> int:
