@@ -19,6 +19,9 @@ from gateway.store.database import Database
 from tests import samples
 from tests.integration.cli_house import Faxgate, new_house
 
+#: Starts whole processes: together they take long for a run in between.
+pytestmark = pytest.mark.full
+
 HANG = 60
 
 

@@ -137,6 +137,7 @@ def check_quiet(printed: str) -> None:
         assert noise not in printed, printed
 
 
+@pytest.mark.full
 async def test_one_fax_goes_round_again_and_again_in_the_same_folder_even_after_a_kill(tmp_path: Path) -> None:
     state = tmp_path / "a folder that is not there"
     check_round(*await run_once(state))
@@ -149,6 +150,7 @@ async def test_one_fax_goes_round_again_and_again_in_the_same_folder_even_after_
     assert "reason=carrier_lost" in (state / "faxgate.log").read_text(), "the call of the killed run was cut off"
 
 
+@pytest.mark.full
 async def test_leaving_in_the_middle_of_the_round_is_quiet(tmp_path: Path) -> None:
     async with demo(tmp_path) as running:
         await running.until("accepted")

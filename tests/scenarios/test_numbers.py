@@ -7,6 +7,9 @@ import pytest
 from gateway.fax import State
 from tests.scenarios.installation import SENDER, Installation, installed
 
+#: Starts whole processes: together they take long for a run in between.
+pytestmark = pytest.mark.full
+
 DELIVERED, FAILED = State.DELIVERED, State.FAILED
 #: Ending of the number: state at the end, tries, faxes at the carrier, words of the mail's subject.
 OUTCOMES = {

@@ -8,7 +8,12 @@ import socket
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from tests.scenarios.installation import CLINIC, REALM, SENDER, Installation, Process, installed
+
+#: Starts whole processes: together they take long for a run in between.
+pytestmark = pytest.mark.full
 
 
 def _fed(running: Process) -> int:
