@@ -132,6 +132,7 @@ OUTCOMES = {
 }
 
 
+@pytest.mark.parametrize("house", ENGINES[:1], indirect=True)
 @pytest.mark.parametrize("name", OUTCOMES)
 @pytest.mark.parametrize("begin", STATES)
 async def test_each_command_in_each_state(house: House, begin: Any, name: str) -> None:

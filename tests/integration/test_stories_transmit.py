@@ -351,6 +351,7 @@ async def test_a_word_about_a_fax_that_is_not_ours_is_kept_and_does_nothing(hous
 # -- tries -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("house", ENGINES[:1], indirect=True)
 @pytest.mark.parametrize(
     ("number", "allowed", "state", "tries"),
     [
