@@ -8,7 +8,7 @@ from uuid import UUID
 from gateway.attempt import OPEN, AttemptState
 from gateway.errors import Kind, refuse
 from gateway.fax import Direction, Fax, State
-from gateway.outbox.policy import CANCEL, PREPARE, RESOLVE, TRANSMIT, lines
+from gateway.outbox.policy import CANCEL, PREPARE, RESOLVE, TRANSMIT, lines, withdraw
 from gateway.outbox.settle import CANCEL_ASKED, LIVE, Settle
 from gateway.store import attempts, faxes, jobs
 from gateway.store.database import Tx
@@ -40,9 +40,7 @@ class Command:
         fax = self._outbound(tx, fax_id)
         if fax.state not in {State.HELD, State.UNKNOWN}:
             raise self._wrong(fax, "released")
-        last = attempts.last_of(tx, fax_id)
-        if last is not None and attempts.change(tx, last.id, [AttemptState.UNKNOWN], state=AttemptState.VOID):
-            jobs.drop(tx, RESOLVE, last.id)
+        self._void(tx, fax_id)
         self._send(tx, fax)
         return f"Fax {fax_id} goes on."
 
@@ -66,14 +64,19 @@ class Command:
             self._settle.canceled(tx, fax_id, LIVE)
             return f"Fax {fax_id} is canceled."
         if fax.state is State.UNKNOWN:
-            last = attempts.last_of(tx, fax_id)
-            assert last is not None
-            attempts.change(tx, last.id, [AttemptState.UNKNOWN], state=AttemptState.VOID)
+            self._void(tx, fax_id)
             self._settle.canceled(tx, fax_id, LIVE)
             return f"Fax {fax_id} is canceled here; the carrier may have sent it."
         faxes.change(tx, fax_id, LIVE, held_reason=CANCEL_ASKED)
         jobs.enqueue(tx, CANCEL, fax_id, priority=jobs.URGENT)
         return f"Fax {fax_id} is with the carrier, which is asked to stop it."
+
+    def _void(self, tx: Tx, fax_id: UUID) -> None:
+        """Nothing shall come of an attempt any more whose outcome nobody knows."""
+        last = attempts.last_of(tx, fax_id)
+        if last is not None and attempts.change(tx, last.id, [AttemptState.UNKNOWN], state=AttemptState.VOID):
+            jobs.drop(tx, RESOLVE, last.id)
+            withdraw(tx, last)
 
     def _send(self, tx: Tx, fax: Fax, **more: object) -> None:
         ready = bool(fax.rendering_id)

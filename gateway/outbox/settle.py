@@ -62,11 +62,12 @@ class Settle:
             return False
         asked = self.cancel_asked(tx, attempt.fax_id)
         known = {"carrier_fax_id": carrier_fax_id, "held_reason": CANCEL_ASKED if asked else ""}
-        faxes.change(tx, attempt.fax_id, LIVE, **known)
+        wanted = faxes.change(tx, attempt.fax_id, LIVE, **known)
         faxes.change(tx, attempt.fax_id, [State.UNKNOWN], state=State.QUEUED)
         jobs.drop(tx, RESOLVE, attempt.id)
-        if asked:
-            # Asked for before the carrier could be told which fax is meant.
+        jobs.extend(tx, attempt.fax_id)
+        if asked or not wanted:
+            # It could not be asked for before the carrier had told its id.
             jobs.enqueue(tx, CANCEL, attempt.fax_id, priority=jobs.URGENT)
         self._replay(tx, carrier_fax_id)
         metrics.attempts.labels("accepted").inc()
@@ -89,6 +90,9 @@ class Settle:
         if faxes.change(tx, attempt.fax_id, LIVE, state=State.DELIVERED, **past, **facts):
             self._end(tx, attempt.fax_id, Tale.RECEIPT)
             metrics.pages.labels("outbound").inc(event.pages or 0)
+            if attempt.state is AttemptState.VOID:
+                # It was sent anew meanwhile: that one shall not arrive as well.
+                jobs.enqueue(tx, CANCEL, attempt.fax_id, priority=jobs.URGENT)
 
     def _failed(self, tx: Tx, attempt: Attempt, event: CarrierEvent) -> None:
         reason = event.failure_reason or "unknown"

@@ -175,6 +175,7 @@ class Transmit:
     def _stopped(self, tx: Tx, attempt: Attempt) -> None:
         """The carrier does not have it, and it was canceled meanwhile."""
         if attempts.change(tx, attempt.id, [AttemptState.INTENT], state=AttemptState.REJECTED):
+            withdraw(tx, attempt)
             self._settle.canceled(tx, attempt.fax_id, LIVE)
 
     def _rejected(self, tx: Tx, fax: Fax, attempt: Attempt, answer: Rejected) -> None:

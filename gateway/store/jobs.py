@@ -23,7 +23,8 @@ from sqlalchemy import Connection, Select, delete, func, select, tuple_, update
 from gateway.store.database import WOKEN, add, changed, insert_new, lock_keys
 from gateway.store.schema import holds, jobs, nodes
 
-HOLD_LASTS = timedelta(hours=2)
+#: Longer than the longest fax: 350 pages of half a minute.
+HOLD_LASTS = timedelta(hours=4)
 MOVE_AT_ONCE = 200
 
 #: Lower numbers go first.
@@ -183,19 +184,30 @@ def release(tx: Connection, owner: object) -> None:
         _wake(tx, key)
 
 
+def extend(tx: Connection, owner: object) -> None:
+    """Let what *owner* holds last from now on: the call begins."""
+    tx.execute(update(holds).where(holds.c.owner == str(owner)).values(until=datetime.now(UTC) + HOLD_LASTS))
+
+
 def sweep(tx: Connection) -> None:
-    """Let expired holds go, and wake jobs whose key has become free unnoticed."""
-    stale = select(holds.c.key).where(holds.c.until <= datetime.now(UTC))
+    """Let expired holds go, and wake jobs whose key has become free unnoticed.
+
+    A hold whose owner is about to use it stays: the jobs of a gateway that was down for a while are ready still, and
+    nothing looks at their holds once more.
+    """
+    about_to = select(jobs.c.id).where(jobs.c.subject == holds.c.owner, jobs.c.state.in_(["ready", "running"])).exists()
+    expired = (holds.c.until <= datetime.now(UTC), ~about_to)
     blocked = (
         select(jobs.c.blocked_on)
         .where(jobs.c.state == "blocked")
         .where(~select(holds.c.key).where(holds.c.key == jobs.c.blocked_on).exists())
     )
-    keys = set(tx.execute(stale).scalars()) | set(tx.execute(blocked.distinct().limit(MOVE_AT_ONCE)).scalars())
+    stale = tx.execute(select(holds.c.key).where(*expired)).scalars()
+    keys = {*stale, *tx.execute(blocked.distinct().limit(MOVE_AT_ONCE)).scalars()}
     if not keys:
         return
     _alone(tx)
-    tx.execute(delete(holds).where(holds.c.until <= datetime.now(UTC)))
+    tx.execute(delete(holds).where(*expired))
     for key in sorted(keys):
         _wake(tx, key)
 

@@ -39,7 +39,19 @@ from gateway.limits import Limits
 from gateway.mail import parse
 from gateway.mail.smarthost import Smarthost
 from gateway.notify import DELIVER, Notify, Sender
-from gateway.outbox import CANCEL, PREPARE, RESOLVE, TRANSMIT, Command, Policy, Prepare, Resolve, Settle, Transmit
+from gateway.outbox import (
+    CANCEL,
+    PREPARE,
+    RESOLVE,
+    TRANSMIT,
+    WITHDRAW,
+    Command,
+    Policy,
+    Prepare,
+    Resolve,
+    Settle,
+    Transmit,
+)
 from gateway.outbox.policy import lines
 from gateway.provisioning import Provisioning
 from gateway.reconcile import Reconcile
@@ -243,6 +255,7 @@ class House:
             PREPARE: prepare.run,
             TRANSMIT: self.transmit.run,
             CANCEL: self.transmit.cancel,
+            WITHDRAW: self.transmit.withdraw,
             RESOLVE: self.resolve.run,
             EVENT: self.events.dispatch,
             RETRIEVE: self.inbox.retrieve,

@@ -243,15 +243,36 @@ async def test_releasing_what_nobody_holds_changes_nothing(queue: Queue) -> None
 
 async def test_a_hold_expires_by_itself_and_the_next_has_its_turn(queue: Queue) -> None:
     await queue.enqueue("x", "y", keys=LINE)
+    (job,) = await queue.claim()
+    await queue.do(lambda tx: jobs.finish(tx, job))
     await queue.do(jobs.sweep)
     assert (await queue.states())["y"] == blocked(LINE)
-    past = update(schema.holds).values(until=datetime.now(UTC) - timedelta(seconds=1))
-    await queue.do(lambda tx: tx.execute(past))
+    await _expire(queue)
     await queue.do(jobs.sweep)
     assert (await queue.states())["y"] == "ready"
     (hold,) = await rows(queue.db, schema.holds)
     assert hold["owner"] == "y"
     assert hold["until"] > datetime.now(UTC) + HOLD_LASTS - timedelta(minutes=1)
+
+
+async def test_a_hold_that_is_about_to_be_used_does_not_expire(queue: Queue) -> None:
+    """After a night without the gateway a number is still called by one fax at a time."""
+    await queue.enqueue("x", "y", keys=LINE)
+    await _expire(queue)
+    await queue.do(jobs.sweep)
+    assert await queue.states() == {"x": "ready", "y": blocked(LINE)}
+    (job,) = await queue.claim()
+    await queue.do(jobs.sweep)
+    assert await queue.claimed() == []
+    await queue.do(lambda tx: jobs.extend(tx, "x"))
+    await queue.do(lambda tx: jobs.finish(tx, job))
+    await queue.do(jobs.sweep)
+    assert await queue.states() == {"y": blocked(LINE)}, "the call has begun"
+
+
+async def _expire(queue: Queue) -> None:
+    past = update(schema.holds).values(until=datetime.now(UTC) - timedelta(seconds=1))
+    await queue.do(lambda tx: tx.execute(past))
 
 
 async def test_who_waits_for_a_key_that_is_free_is_found(queue: Queue) -> None:

@@ -16,7 +16,7 @@ from gateway.carriers.telnyx import Telnyx
 from gateway.events import EVENT
 from gateway.fax import State
 from gateway.notify import DELIVER
-from gateway.outbox import RESOLVE, TRANSMIT, Policy
+from gateway.outbox import RESOLVE, TRANSMIT, WITHDRAW, Policy
 from gateway.store import jobs, schema
 from gateway.store.jobs import LeaseLost
 from gateway.telling import Tale
@@ -133,6 +133,10 @@ async def test_behind_nat_the_document_goes_to_the_carriers_storage(
         assert sent.media_name == attempt.handle
         assert sent.document is not None
         assert sent.document.content == house.document
+        await house.reconcile.poll()
+        await house.drain(EVENT, WITHDRAW)
+        assert (await house.fax(fax_id)).state is State.DELIVERED
+        assert house.emulator.media.get(attempt.handle) is None, "and does not stay there"
 
 
 # -- what an answer proves ---------------------------------------------------------------------------------------------

@@ -350,6 +350,21 @@ async def test_a_persons_word_sends_it_again(house: House) -> None:
     assert await house.jobs(RESOLVE) == []
 
 
+async def test_what_was_sent_anew_is_stopped_when_the_first_has_arrived_after_all(house: House) -> None:
+    fax_id, old = await held(house)
+    house.emulator.settings.pace = 20
+    await house.db.write(lambda tx: house.command.release(tx, fax_id))
+    await house.step(TRANSMIT)
+    (anew,) = house.sent()
+    await house.hear_of(said(Happened.DELIVERED, "ghost", client_state=old.client_state, pages=1))
+    assert (await house.fax(fax_id)).state is State.DELIVERED
+    await house.step("cancel")
+    assert anew.canceled.is_set()
+    await house.hear()
+    assert (await house.fax(fax_id)).state is State.DELIVERED
+    assert await house.told(Tale.RECEIPT, Tale.FAILURE) == [("receipt", SENDER)]
+
+
 async def test_a_person_may_also_give_it_up(house: House) -> None:
     fax_id, old = await held(house)
     sentence = await house.db.write(lambda tx: house.command.cancel(tx, fax_id))
