@@ -1,7 +1,9 @@
-"""The settings: ``options`` says what gateway.toml may say, ``load`` reads it."""
+"""The settings: ``options`` says what gateway.toml may say (its sections lie beside it), ``load`` reads it."""
 
+from gateway.settings.faxing import Telnyx
 from gateway.settings.load import find, load, sample
-from gateway.settings.options import Listener, Settings, Smarthost, Telnyx
+from gateway.settings.mail import Listener, Smarthost
+from gateway.settings.options import Settings
 from gateway.settings.values import checked_email, duration_text, parse_duration, split_address
 
 __all__ = [

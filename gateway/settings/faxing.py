@@ -1,0 +1,68 @@
+"""The sections about faxes: what is sent where, by which carrier."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+
+from gateway.fax import Quality
+from gateway.settings.section import Section
+from gateway.settings.values import Countries, Country, Duration, FilePath, Listed, PublicKeys, WebUrl
+
+#: What libphonenumber calls a number (PhoneNumberType).
+NumberType = Literal[
+    "fixed_line",
+    "mobile",
+    "fixed_line_or_mobile",
+    "toll_free",
+    "shared_cost",
+    "premium_rate",
+    "voip",
+    "personal_number",
+    "pager",
+    "uan",
+    "voicemail",
+    "unknown",
+]
+
+
+class Telnyx(Section):
+    """The account at Telnyx."""
+
+    api_key: SecretStr = Field(SecretStr(""), description="The API key (portal: API Keys).")
+    api_key_file: FilePath = Field("", description="A file that holds the API key.")
+    base_url: WebUrl = Field("https://api.telnyx.com/v2", description="Where the carrier's API is.")
+    public_key: PublicKeys = Field(
+        (),
+        description="The key that webhooks are signed with (portal: Keys & Credentials, Public Key); a list "
+        "while it changes. Empty: every webhook is refused.",
+    )
+    connection_id: str = Field("", description="The fax application that is used when an application names none.")
+
+
+class CarrierSection(Section):
+    """Who carries the faxes over the telephone network."""
+
+    kind: Literal["telnyx"] = Field("telnyx", description="Which carrier.")
+    settle_delay: Duration = Field(
+        timedelta(seconds=5), description="Before the first look at a fax that the carrier has perhaps, perhaps not."
+    )
+    unknown_patience: Duration = Field(
+        timedelta(minutes=15), description="How long the carrier's list may leave that open before a person decides."
+    )
+    telnyx: Telnyx = Field(default_factory=Telnyx, description="The account at Telnyx.")
+
+
+class FaxSection(Section):
+    """What is sent where, and how often it is tried."""
+
+    default_country: Country = Field("US", description="Where numbers without + are dialled, if the account says none.")
+    attempts: int = Field(3, ge=1, le=20, description="Tries in all, when neither faxbox nor request says.")
+    retry_delay: Duration = Field(timedelta(minutes=5), description="Before the second try; it doubles from then on.")
+    allowed_countries: Countries = Field(("US", "CA"), description="Where faxes may go.")
+    allowed_number_types: Annotated[tuple[NumberType, ...], Listed] = Field(
+        ("fixed_line", "mobile", "fixed_line_or_mobile", "toll_free", "voip", "personal_number", "uan"),
+        description="Kinds of number that may be dialled, as libphonenumber names them.",
+    )
+    paper: Literal["letter", "a4", "legal"] = Field("letter", description="The paper that pages are laid out on.")
+    quality: Quality = Field(Quality.HIGH, description="normal: 204x98 dots per inch; high: 204x196.")

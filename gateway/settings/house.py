@@ -1,0 +1,96 @@
+"""The sections about this machine: its name, its storage, its work, its log."""
+
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from gateway.settings.section import Count, Section
+from gateway.settings.values import BlobsUrl, DatabaseUrl, Duration, Email, FilePath
+
+
+class Node(Section):
+    """This machine, among those that share one database."""
+
+    name: Annotated[str, BeforeValidator(lambda name: name or socket.gethostname())] = Field(
+        "", description="Its name in leases and logs; unique per machine. Empty: the host's name."
+    )
+
+
+class Database(Section):
+    """Where faxes, the queue and the log of attempts are kept."""
+
+    url: DatabaseUrl = Field(
+        "sqlite:////var/lib/faxgate/faxgate.db",
+        repr=False,
+        description="An SQLite file (four slashes: absolute path) or postgresql://user@host/name.",
+    )
+    url_file: FilePath = Field("", description="A file that holds the url, when it has a password in it.")
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _named(cls, url: Any) -> Any:
+        return url or cls.model_fields["url"].default
+
+    @property
+    def sqlite(self) -> Path | None:
+        """The SQLite file, None on PostgreSQL."""
+        path = self.url.removeprefix("sqlite:///")
+        return Path(path) if path != self.url else None
+
+
+class Blobs(Section):
+    """Where messages and documents are kept."""
+
+    url: BlobsUrl = Field(
+        "file:///var/lib/faxgate/blobs", description="A folder that only the gateway's user may read."
+    )
+
+    @property
+    def folder(self) -> Path:
+        """The folder."""
+        return Path(self.url.removeprefix("file://"))
+
+
+class Worker(Section):
+    """Work in the background."""
+
+    concurrency: Count = Field(8, description="Jobs at once on this machine.")
+    poll_interval: Duration = Field(
+        timedelta(minutes=5), description="How often the carrier is asked what its webhooks did not tell."
+    )
+    poll_interval_without_webhooks: Duration = Field(
+        timedelta(seconds=20), description="The same where there is no public_url."
+    )
+    lease: Duration = Field(timedelta(seconds=60), description="After this long a silent machine's jobs go to others.")
+
+    @field_validator("poll_interval", "poll_interval_without_webhooks", "lease")
+    @classmethod
+    def _positive(cls, value: timedelta) -> timedelta:
+        if not value:
+            raise ValueError("must be longer than nothing")
+        return value
+
+
+class Sandbox(Section):
+    """The confined processes that open mails and documents."""
+
+    readers: Count = Field(2, description="Processes that read mails.")
+    renderers: Count = Field(2, description="Documents rendered at once.")
+
+
+class Logs(Section):
+    """What is written to standard error."""
+
+    format: Literal["auto", "console", "json"] = Field(
+        "auto", description="auto: console on a terminal, json anywhere else."
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is written.")
+
+
+class Operator(Section):
+    """The person who looks after the gateway."""
+
+    email: Email = Field("", description="Who is told of held, unrouted and undeliverable faxes.")

@@ -1,0 +1,32 @@
+"""The tables. Domain tables say what is; ``jobs`` says what is to be done next; both change in one transaction.
+
+The migrations in ``migrations/versions`` build exactly this; a test compares the two.
+"""
+
+from gateway.store.schema.base import metadata
+from gateway.store.schema.papers import attempts, faxes, messages, renderings, submissions
+from gateway.store.schema.people import accounts, applications, faxboxes, numbers, revisions, tokens
+from gateway.store.schema.queue import holds, jobs, nodes, watermarks
+from gateway.store.schema.records import events, outgoing, smtplog
+
+__all__ = [
+    "accounts",
+    "applications",
+    "attempts",
+    "events",
+    "faxboxes",
+    "faxes",
+    "holds",
+    "jobs",
+    "messages",
+    "metadata",
+    "nodes",
+    "numbers",
+    "outgoing",
+    "renderings",
+    "revisions",
+    "smtplog",
+    "submissions",
+    "tokens",
+    "watermarks",
+]
