@@ -7,7 +7,11 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A customer. ``realm`` is its mail domain; ``country`` (ISO 3166, two letters) reads national numbers."""
+    """A customer. ``realm`` is its mail domain; ``country`` (ISO 3166, two letters) reads national numbers.
+
+    ``keep_documents`` and ``keep_records`` say how long documents and records of its faxes are kept after their end:
+    a duration like ``90d``, ``forever``, or "" for what the settings say.
+    """
 
     id: UUID
     name: str
@@ -17,6 +21,8 @@ class Account:
     updated_at: datetime
     parent_id: UUID | None = None
     timezone: str = "UTC"
+    keep_documents: str = ""
+    keep_records: str = ""
 
 
 @dataclass(frozen=True, slots=True)

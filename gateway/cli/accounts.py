@@ -72,11 +72,31 @@ async def update(
     realm: Annotated[str | None, typer.Option(metavar="HOST", show_default=False, help="Its mail domain.")] = None,
     country: Country = None,
     timezone: Timezone = None,
+    keep_documents: Annotated[
+        str | None,
+        typer.Option(
+            metavar="90d",
+            show_default=False,
+            help='How long after its end the documents of a fax are kept: a duration, "forever", or "" as '
+            "[retention] says; 0s removes them once they are delivered.",
+        ),
+    ] = None,
+    keep_records: Annotated[
+        str | None,
+        typer.Option(metavar="90d", show_default=False, help="The same for what is known about a fax."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Change what is given of an account."""
     found = await lookup.account(house.db, account)
-    changes = given(name=name, realm=realm, country=country, timezone=timezone)
+    changes = given(
+        name=name,
+        realm=realm,
+        country=country,
+        timezone=timezone,
+        keep_documents=keep_documents,
+        keep_records=keep_records,
+    )
     changed = await house.provisioning.update_account(found.id, **changes)
     show.one(changed, _facts(changed), json=as_json)
 
@@ -96,6 +116,8 @@ def _facts(account: Account) -> list[tuple[str, object]]:
         ("realm", account.realm),
         ("country", account.country),
         ("timezone", account.timezone),
+        ("keeps documents", account.keep_documents),
+        ("keeps records", account.keep_records),
         ("parent", account.parent_id),
         ("created", account.created_at),
         ("updated", account.updated_at),

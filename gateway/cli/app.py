@@ -33,6 +33,7 @@ COMMANDS = {
     "queue": "Outgoing faxes: list, show, hold, release, retry, cancel.",
     "inbox": "Received faxes: list, show, save, assign.",
     "outbox": "Faxes that were sent: list, show, save.",
+    "audit": "Who viewed, sent, released, deleted or changed what.",
     "smtplog": "Who tried to send what by mail, and why it was refused.",
 }
 

@@ -1,11 +1,14 @@
 """What a command works in: the settings, the database and the blobs, opened for one run and closed after it."""
 
 import os
+import pwd
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway import parts
+from gateway.audit import Actor
 from gateway.errors import ConfigurationError, Refusal
 from gateway.provisioning import Provisioning
 from gateway.settings import Settings
@@ -26,8 +29,19 @@ class House:
     @property
     def provisioning(self) -> Provisioning:
         """The rules for accounts and what they own."""
-        country = self.settings.fax.default_country
-        return Provisioning(self.db, mail_host=self.settings.smtp.hostname, country=country)
+        return parts.provisioning(self.db, self.settings).by(self.actor)
+
+    @property
+    def actor(self) -> Actor:
+        """Who runs this command, for the audit trail: behind sudo the one who called it."""
+        return Actor("shell", os.environ.get("SUDO_USER") or _user_name(os.getuid()))
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:  # a container runs it as a number that has no name
+        return str(number)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import typer
 
 from gateway.address import pretty
 from gateway.attempt import Attempt, Handle
+from gateway.audit import Action
 from gateway.cli import show
 from gateway.cli.context import House
 from gateway.cli.plan import plan
@@ -16,7 +17,7 @@ from gateway.errors import Kind, refuse
 from gateway.fax import Direction, Fax
 from gateway.mail.compose import document_name
 from gateway.mail.facts import Facts
-from gateway.store import attempts, jobs, outgoing, provision, schema
+from gateway.store import attempts, audit, jobs, outgoing, provision, schema
 from gateway.store.database import Row
 from gateway.telling import Telling
 
@@ -30,6 +31,7 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite the file if it i
 
 async def everything(house: House, fax: Fax, *, as_json: bool) -> None:
     """Print all that is known of a fax: itself, its plan, its attempts, the mails about it, and its jobs."""
+    await _noted(house, fax, Action.VIEWED)
     tried = await attempts.of_fax(house.db, fax.id)
     told = [outgoing.telling_from(row) for row in await house.db.rows(outgoing.of_fax(fax.id))]
     waiting = [job for subject in (fax.id, *(one.id for one in tried)) for job in await _jobs(house, subject)]
@@ -53,12 +55,18 @@ async def save(house: House, fax: Fax, blob: str, media_type: str, output: Path 
     if not blob:
         raise refuse(Kind.NOT_FOUND, f"fax {fax.id} is {fax.state.value} and has no document yet; try again later")
     content = await house.blobs.read(blob)
+    await _noted(house, fax, Action.DOWNLOADED)
     if output == Path("-"):
         typer.get_binary_stream("stdout").write(content)
         return
     target = _target(fax, media_type, output)
     _write(target, content, force=force)
     show.say(f"{target}: {len(content):,} bytes, {media_type}")
+
+
+async def _noted(house: House, fax: Fax, action: Action) -> None:
+    """The trail says who has seen what: it is written before anything is shown."""
+    await house.db.write(lambda tx: audit.note(tx, house.actor, action, account_id=fax.account_id, fax_id=fax.id))
 
 
 def _target(fax: Fax, media_type: str, output: Path | None) -> Path:

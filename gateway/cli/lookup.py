@@ -73,13 +73,13 @@ async def number(db: Database, text: str) -> Number:
     return _chosen("number", digits, [Candidate(one, one.e164, (one.e164,)) for one in found])
 
 
-async def fax(db: Database, text: str, direction: Direction) -> Fax:
-    """Return the fax whose id *text* is or begins with, in any form that the APIs use."""
+async def fax(db: Database, text: str, direction: Direction | None = None) -> Fax:
+    """Return the fax whose id *text* is or begins with, in any form that the APIs use; None: of either direction."""
     whole = parse_id(text)
     one = await faxes.fetch(db, whole) if whole else None
     found = [one] if one else await faxes.by_prefix(db, text)
     fax = _chosen("fax", str(whole or text), [Candidate(one, str(one.id), (one.to_number,)) for one in found])
-    if fax.direction is not direction:
+    if direction is not None and fax.direction is not direction:
         kind, place = (
             ("a received one", "inbox") if fax.direction is Direction.INBOUND else ("an outgoing one", "queue")
         )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import typer
 
+from gateway.audit import Action
 from gateway.cli import lookup, show
 from gateway.cli.command import command
 from gateway.cli.context import House
@@ -13,7 +14,7 @@ from gateway.cli.faxes import Which, everything, faxbox_names
 from gateway.cli.group import noun
 from gateway.cli.options import Json, Limit, OfAccount
 from gateway.fax import FINAL, Direction, Fax, State
-from gateway.store import faxes
+from gateway.store import audit, faxes
 from gateway.store.database import Tx
 
 if TYPE_CHECKING:
@@ -63,34 +64,43 @@ async def show_(house: House, fax: Which, as_json: Json = False) -> None:
 @command(app, "hold")
 async def hold(house: House, fax: Several) -> None:
     """Put waiting faxes aside until they are released."""
-    await _do(house, fax, lambda commands: commands.hold)
+    await _do(house, fax, Action.HELD, lambda commands: commands.hold)
 
 
 @command(app, "release")
 async def release(house: House, fax: Several) -> None:
     """Let held faxes go on; one whose outcome is unknown is sent again."""
-    await _do(house, fax, lambda commands: commands.release)
+    await _do(house, fax, Action.RELEASED, lambda commands: commands.release)
 
 
 @command(app, "retry")
 async def retry(house: House, fax: Several) -> None:
     """Try faxes now that wait for their next try, or send failed ones once more."""
-    await _do(house, fax, lambda commands: commands.retry)
+    await _do(house, fax, Action.RESENT, lambda commands: commands.retry)
 
 
 @command(app, "cancel")
 async def cancel(house: House, fax: Several) -> None:
     """Stop faxes; one that the carrier has is stopped there, if it is not too late."""
-    await _do(house, fax, lambda commands: commands.cancel)
+    await _do(house, fax, Action.CANCELED, lambda commands: commands.cancel)
 
 
-async def _do(house: House, texts: list[str], choose: Callable[["Command"], Callable[[Tx, UUID], str]]) -> None:
+async def _do(
+    house: House, texts: list[str], action: Action, choose: Callable[["Command"], Callable[[Tx, UUID], str]]
+) -> None:
     """Do the same to several faxes in one unit: to all of them, or with a refusal to none."""
     from gateway.cli.stories import commands  # noqa: PLC0415 - most of the house, which a list does not need
 
     act = choose(commands(house))
-    ids = {(await lookup.fax(house.db, text, Direction.OUTBOUND)).id: None for text in texts}
-    for sentence in await house.db.write(lambda tx: [act(tx, fax_id) for fax_id in ids]):
+    found = {fax.id: fax for fax in [await lookup.fax(house.db, text, Direction.OUTBOUND) for text in texts]}
+
+    def unit(tx: Tx) -> list[str]:
+        said = [act(tx, fax_id) for fax_id in found]
+        for fax in found.values():
+            audit.note(tx, house.actor, action, account_id=fax.account_id, fax_id=fax.id, state=fax.state.value)
+        return said
+
+    for sentence in await house.db.write(unit):
         show.say(sentence)
 
 

@@ -68,6 +68,7 @@ async def send(
         tries=attempts or house.settings.fax.attempts,
         quality=house.settings.fax.quality,
         subject=subject,
+        actor=house.actor,
     )
     if not as_json:
         show.say(f"Fax {fax.id} to {pretty(fax.to_number)} is queued; see: faxgate queue show {fax.id}")

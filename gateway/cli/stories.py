@@ -4,11 +4,14 @@ from contextlib import AsyncExitStack
 from uuid import UUID
 
 from gateway import parts
+from gateway.audit import Action
 from gateway.cli.context import House
 from gateway.inbox import Inbox
 from gateway.notify import Notify
 from gateway.outbox import Command, Settle
 from gateway.sandbox import Sandbox
+from gateway.store import audit
+from gateway.store.database import Tx
 
 
 def commands(house: House) -> Command:
@@ -24,7 +27,13 @@ async def assigned(house: House, fax_id: UUID, faxbox_id: UUID) -> str:
         stack.push_async_callback(fetcher.close)
         # Nothing is opened here, so the sandbox is not started.
         inbox = Inbox(house.db, house.blobs, carrier, fetcher, Sandbox(), _notify(house))
-        return await house.db.write(lambda tx: inbox.assign(tx, fax_id, faxbox_id))
+
+        def unit(tx: Tx) -> str:
+            said = inbox.assign(tx, fax_id, faxbox_id)
+            audit.note(tx, house.actor, Action.ASSIGNED, fax_id=fax_id, faxbox=str(faxbox_id))
+            return said
+
+        return await house.db.write(unit)
 
 
 def _notify(house: House) -> Notify:

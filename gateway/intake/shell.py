@@ -9,6 +9,7 @@ from uuid import UUID
 from gateway import logs
 from gateway.account import Account
 from gateway.address import parse_number, shown
+from gateway.audit import GATEWAY, Action, Actor
 from gateway.document import MAX_BYTES
 from gateway.errors import Kind, refuse
 from gateway.fax import Direction, Fax, Origin, Quality, State
@@ -17,7 +18,7 @@ from gateway.ids import new_id
 from gateway.intake.desk import PREPARE, RESERVE_BYTES
 from gateway.limits import Limits
 from gateway.notify import distinct
-from gateway.store import faxes, jobs, provision
+from gateway.store import audit, faxes, jobs, provision
 from gateway.store.database import Database, Tx
 from gateway.store.folder import Folder, Spool
 from gateway.store.schema import accounts, applications, faxboxes
@@ -40,11 +41,12 @@ async def send_document(
     tries: int,
     quality: Quality = Quality.HIGH,
     subject: str = "",
+    actor: Actor = GATEWAY,
 ) -> Fax:
     """Store *document*, a PDF or a TIFF, and make a fax of it to *number* through a faxbox; return the fax.
 
-    *tries* and *quality* hold where the faxbox says nothing. Raises Refusal for a number, a document or a faxbox that
-    cannot be used; OSError when *document* cannot be read.
+    *tries* and *quality* hold where the faxbox says nothing; *actor* is who asks for it, for the audit trail. Raises
+    Refusal for a number, a document or a faxbox that cannot be used; OSError when *document* cannot be read.
     """
     box, account = await _usable(db, faxbox_id)
     to_number = parse_number(re.sub(r"[\s()/]", "", number), account.country)
@@ -53,7 +55,7 @@ async def send_document(
     fax = _fax(box, to_number, number, spool.key, tries, quality, subject)
     try:
         await asyncio.to_thread(_copy, document, spool, blobs.free_bytes())
-        await db.write(lambda tx: _keep(tx, fax), before=[spool.seal])
+        await db.write(lambda tx: _keep(tx, fax, actor), before=[spool.seal])
     except BaseException:
         blobs.remove(spool.key)
         raise
@@ -135,6 +137,7 @@ def _fax(box: Faxbox, to_number: str, written: str, source: str, tries: int, qua
     )
 
 
-def _keep(tx: Tx, fax: Fax) -> None:
+def _keep(tx: Tx, fax: Fax, actor: Actor) -> None:
     faxes.insert(tx, fax)
     jobs.enqueue(tx, PREPARE, fax.id)
+    audit.note(tx, actor, Action.SENT, account_id=fax.account_id, fax_id=fax.id)

@@ -6,6 +6,7 @@ What is wrong raises Refusal(INVALID) that names the field.
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 
 from gateway.errors import Kind, Refusal, refuse
-from gateway.settings import checked_email
+from gateway.settings import checked_email, parse_keeping
 
 Check = Callable[[str, Any], Any]
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
@@ -78,6 +79,16 @@ def timezone(field: str, value: Any) -> str:
 def optional_timezone(field: str, value: Any) -> str:
     """A time zone; "" and Kazoo's "inherit" are none of its own."""
     return "" if value in (None, "", "inherit") else timezone(field, value)
+
+
+def keeping(field: str, value: Any) -> str:
+    """How long something is kept: a duration like 90d, "forever", or "" for what the settings say."""
+    written = str(value or "").strip()
+    with suppress(ValueError):
+        parse_keeping(written)
+        if len(written) <= 16:  # what its column takes
+            return written
+    raise invalid(field, 'must be a duration like 90d, "forever", or empty for the rule of the settings')
 
 
 def url(field: str, value: Any) -> str:

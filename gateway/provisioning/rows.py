@@ -12,6 +12,15 @@ from gateway.store.schema import applications
 
 MAX_RETRIES = 20
 
+ACCOUNT: dict[str, fields.Check] = {
+    "name": fields.text,
+    "realm": fields.host,
+    "country": fields.country,
+    "timezone": fields.timezone,
+    "keep_documents": fields.keeping,
+    "keep_records": fields.keeping,
+}
+
 _APPLICATION: dict[str, fields.Check] = {
     "name": fields.text,
     "webhook_event_url": fields.url,

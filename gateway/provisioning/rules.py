@@ -1,10 +1,11 @@
 """The rules for accounts, tokens, applications, faxboxes and numbers: one place for the commands and the APIs.
 
-Every method is one unit. What is wrong raises Refusal: INVALID naming the field, CONFLICT, or NOT_FOUND.
+Every method is one unit, with its line in the audit trail. What is wrong raises Refusal: INVALID naming the field,
+CONFLICT, or NOT_FOUND.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,11 +13,12 @@ from uuid import UUID
 from gateway.account import Account, Token
 from gateway.address import parse_number
 from gateway.application import Application, Number
+from gateway.audit import GATEWAY, Action, Actor
 from gateway.errors import Kind, refuse
 from gateway.faxbox import Faxbox
 from gateway.ids import digest, new_id, new_token
 from gateway.provisioning import fields, rows
-from gateway.store import provision
+from gateway.store import audit, provision
 from gateway.store.database import Database, Tx, Violation
 from gateway.store.schema import accounts, applications, faxboxes, numbers, tokens
 
@@ -24,12 +26,18 @@ T = TypeVar("T")
 
 
 class Provisioning:
-    """*mail_host* is the name under which faxboxes get hosts of their own; *country* that of accounts that say none."""
+    """*mail_host* is the name under which faxboxes get hosts of their own; *country* that of accounts that say none;
+    *actor* who is named in the audit trail."""
 
-    def __init__(self, db: Database, *, mail_host: str, country: str = "US") -> None:
+    def __init__(self, db: Database, *, mail_host: str, country: str = "US", actor: Actor = GATEWAY) -> None:
         self._db = db
         self._mail_host = mail_host
         self._country = country
+        self._actor = actor
+
+    def by(self, actor: Actor) -> "Provisioning":
+        """Return the same rules, with *actor* named in the audit trail."""
+        return Provisioning(self._db, mail_host=self._mail_host, country=self._country, actor=actor)
 
     # -- accounts ------------------------------------------------------------------------------------------------------
 
@@ -57,19 +65,19 @@ class Provisioning:
             provision.insert(tx, applications, default)
             return provision.account_from(rows.required(tx, accounts, values["id"], "account"))
 
-        return await self._write(unit), api_key
+        made = await self._write(unit, f"account:{values['id']}", "created", values["id"])
+        return made, api_key
 
     async def update_account(self, account_id: UUID, **changes: Any) -> Account:
-        """Change name, realm, country or timezone."""
-        checks = {"name": fields.text, "realm": fields.host, "country": fields.country, "timezone": fields.timezone}
-        values = fields.checked(changes, checks)
+        """Change name, realm, country, timezone, keep_documents or keep_records."""
+        values = fields.checked(changes, rows.ACCOUNT)
 
         def unit(tx: Tx) -> Account:
             if "realm" in values:
                 rows.free_host(tx, "realm", values["realm"], account_id)
             return provision.account_from(rows.altered(tx, accounts, account_id, values, "account"))
 
-        return await self._write(unit)
+        return await self._write(unit, f"account:{account_id}", "updated", account_id, values)
 
     async def delete_account(self, account_id: UUID) -> None:
         """Delete an account that owns nothing any more but its default application and tokens."""
@@ -83,7 +91,7 @@ class Provisioning:
                 provision.remove(tx, applications, application_id)
             provision.remove(tx, accounts, account_id)
 
-        await self._write(unit)
+        await self._write(unit, f"account:{account_id}", "deleted", account_id)
 
     # -- tokens --------------------------------------------------------------------------------------------------------
 
@@ -105,11 +113,11 @@ class Provisioning:
             provision.insert(tx, tokens, values)
             return provision.token_from(rows.required(tx, tokens, values["id"], "token"))
 
-        return await self._write(unit), secret
+        return await self._write(unit, f"token:{values['id']}", "created", account_id), secret
 
     async def delete_token(self, token_id: UUID) -> None:
         """Make a token worthless at once."""
-        await self._write(lambda tx: rows.removed(tx, tokens, token_id, "token"))
+        await self._write(lambda tx: rows.removed(tx, tokens, token_id, "token"), f"token:{token_id}", "deleted")
 
     # -- applications --------------------------------------------------------------------------------------------------
 
@@ -124,14 +132,16 @@ class Provisioning:
             provision.insert(tx, applications, values)
             return provision.application_from(rows.required(tx, applications, values["id"], "application"))
 
-        return await self._write(unit)
+        return await self._write(unit, f"application:{values['id']}", "created", account_id)
 
     async def update_application(self, application_id: int, changes: dict[str, Any]) -> Application:
         """Change fields of an application."""
         values = rows.application_fields(changes)
-        return await self._write(
-            lambda tx: provision.application_from(rows.altered(tx, applications, application_id, values, "application"))
-        )
+
+        def unit(tx: Tx) -> Application:
+            return provision.application_from(rows.altered(tx, applications, application_id, values, "application"))
+
+        return await self._write(unit, f"application:{application_id}", "updated", None, values)
 
     async def delete_application(self, application_id: int) -> None:
         """Delete an application that no number and no faxbox uses."""
@@ -143,7 +153,7 @@ class Provisioning:
                 rows.unused(tx, column, application_id, f"{what} still assigned to this application; move them first")
             provision.remove(tx, applications, application_id)
 
-        await self._write(unit)
+        await self._write(unit, f"application:{application_id}", "deleted")
 
     # -- faxboxes ------------------------------------------------------------------------------------------------------
 
@@ -164,7 +174,7 @@ class Provisioning:
             provision.insert(tx, faxboxes, full)
             return provision.faxbox_from(rows.required(tx, faxboxes, identity, "faxbox"))
 
-        return await self._write(unit)
+        return await self._write(unit, f"faxbox:{identity}", "created", account_id)
 
     async def update_faxbox(self, faxbox_id: UUID, changes: dict[str, Any]) -> Faxbox:
         """Change fields of a faxbox."""
@@ -181,7 +191,7 @@ class Provisioning:
                 rows.free_host(tx, "custom_host", values["custom_host"], faxbox_id)
             return provision.faxbox_from(rows.altered(tx, faxboxes, faxbox_id, values, "faxbox"))
 
-        return await self._write(unit)
+        return await self._write(unit, f"faxbox:{faxbox_id}", "updated", None, values)
 
     async def delete_faxbox(self, faxbox_id: UUID) -> None:
         """Delete a faxbox; its faxes stay in the account, its numbers must have been given to another before."""
@@ -190,7 +200,7 @@ class Provisioning:
             rows.unused(tx, numbers.c.faxbox_id, faxbox_id, "numbers still lead to this faxbox; move them first")
             rows.removed(tx, faxboxes, faxbox_id, "faxbox")
 
-        await self._write(unit)
+        await self._write(unit, f"faxbox:{faxbox_id}", "deleted")
 
     # -- numbers -------------------------------------------------------------------------------------------------------
 
@@ -208,14 +218,31 @@ class Provisioning:
                 provision.insert(tx, numbers, {"e164": e164, **owner})
             return provision.number_from(rows.required(tx, numbers, e164, "number"))
 
-        return await self._write(unit)
+        leads = {"application_id": str(application_id), "faxbox_id": str(faxbox_id or "")}
+        return await self._write(unit, f"number:{written}", "assigned", None, leads)
 
     async def delete_number(self, e164: str) -> None:
         """Forget a number: faxes for it are unrouted from then on."""
-        await self._write(lambda tx: rows.removed(tx, numbers, e164, "number"))
+        await self._write(lambda tx: rows.removed(tx, numbers, e164, "number"), f"number:{e164}", "deleted")
 
-    async def _write(self, unit: Callable[[Tx], T]) -> T:
+    async def _write(
+        self,
+        unit: Callable[[Tx], T],
+        subject: str,
+        did: str,
+        account_id: UUID | None = None,
+        changes: Iterable[str] = (),
+    ) -> T:
+        """Run *unit* and note that *did* happened to *subject*; of *changes* the names alone are noted."""
+
+        def noted(tx: Tx) -> T:
+            value = unit(tx)
+            owner = account_id or getattr(value, "account_id", None)
+            more: dict[str, Any] = {"fields": sorted(changes)} if changes else {}
+            audit.note(tx, self._actor, Action.CHANGED, account_id=owner, subject=subject, did=did, **more)
+            return value
+
         try:
-            return await self._db.write(unit)
+            return await self._db.write(noted)
         except Violation as error:
             raise refuse(Kind.CONFLICT, "that name is taken, or something still refers to it") from error

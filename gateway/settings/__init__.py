@@ -4,7 +4,7 @@ from gateway.settings.faxing import Telnyx
 from gateway.settings.load import find, load, sample
 from gateway.settings.mail import Listener, Smarthost
 from gateway.settings.options import Settings
-from gateway.settings.values import checked_email, duration_text, parse_duration, split_address
+from gateway.settings.values import checked_email, duration_text, parse_duration, parse_keeping, split_address
 
 __all__ = [
     "Listener",
@@ -16,6 +16,7 @@ __all__ = [
     "find",
     "load",
     "parse_duration",
+    "parse_keeping",
     "sample",
     "split_address",
 ]

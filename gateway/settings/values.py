@@ -20,6 +20,7 @@ email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = ["invalid"]
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MASK = "********"
+FOREVER = "forever"
 LOOPBACK: tuple[IpNetwork, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 _UNITS = {
     "d": timedelta(days=1),
@@ -61,6 +62,16 @@ def parse_duration(value: object) -> timedelta:
         return sum((int(number) * _UNITS[unit] for number, unit in pieces), timedelta())
     except OverflowError:
         raise ValueError("is too long a duration") from None
+
+
+def parse_keeping(value: object) -> timedelta | None:
+    """Read how long something is kept: a duration, or None for ``forever`` and "". Raises ValueError."""
+    return None if value in (None, "", FOREVER) else parse_duration(value)
+
+
+def keeping_text(value: timedelta | None) -> str:
+    """Return *value* as ``parse_keeping`` reads it."""
+    return FOREVER if value is None else duration_text(value)
 
 
 def duration_text(value: timedelta) -> str:
@@ -209,6 +220,7 @@ def without_password(url: str) -> str:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(duration_text, when_used="json")]
+Keeping = Annotated[timedelta | None, BeforeValidator(parse_keeping), PlainSerializer(keeping_text, when_used="json")]
 Address = Annotated[str, AfterValidator(_address)]
 OptionalAddress = Annotated[str, AfterValidator(lambda text: _address(text) if text else "")]
 Hostname = Annotated[str, AfterValidator(_hostname)]

@@ -8,11 +8,13 @@ from gateway.store.schema.papers import attempts, faxes, messages, renderings, s
 from gateway.store.schema.people import accounts, applications, faxboxes, numbers, revisions, tokens
 from gateway.store.schema.queue import holds, jobs, nodes, watermarks
 from gateway.store.schema.records import events, outgoing, smtplog
+from gateway.store.schema.trail import audit
 
 __all__ = [
     "accounts",
     "applications",
     "attempts",
+    "audit",
     "events",
     "faxboxes",
     "faxes",

@@ -15,6 +15,9 @@ accounts = Table(
     Column("country", String(2), nullable=False),
     Column("timezone", String(64), nullable=False),
     Column("api_key_digest", String(64), nullable=False, unique=True),
+    # Durations as people write them ("90d"), "forever", or "" for what [retention] says.
+    text_column("keep_documents", 16),
+    text_column("keep_records", 16),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
 )
