@@ -59,10 +59,22 @@ RANK = {
 
 
 class Quality(StrEnum):
-    """Resolution of the pages, in Telnyx's words: normal is 204x98 dpi, high 204x196."""
+    """Resolution of the pages, in Telnyx's words; dots per inch across and down."""
 
-    NORMAL = "normal"
-    HIGH = "high"
+    NORMAL = "normal"  # 204x98
+    HIGH = "high"  # 204x196
+    VERY_HIGH = "very_high"  # 204x391
+    ULTRA_LIGHT = "ultra_light"  # 408x391, photographs as dots
+    ULTRA_DARK = "ultra_dark"  # 408x391, everything black or white
+
+
+class Sight(StrEnum):
+    """What a page is taken for when it becomes black and white."""
+
+    AUTO = "auto"  # each part of it for what it is
+    TEXT = "text"  # text and drawings: no dots for pictures
+    PHOTO = "photo"  # one photograph: dots all over
+    SCAN = "scan"  # paper with ink on it, however grey
 
 
 @dataclass(frozen=True, slots=True)

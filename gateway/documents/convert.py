@@ -12,9 +12,10 @@ from gateway.documents.encode import t6
 from gateway.documents.ink import ink
 from gateway.documents.open import Document, opened, pages_disagree
 from gateway.documents.pdf_writer import PdfWriter, Picture, jpeg_picture, t6_picture
+from gateway.documents.picture import on_white, resolution, to_grey
 from gateway.documents.raster import KEEPING
 from gateway.documents.render import Progress, Step, read_back
-from gateway.documents.tiff import Tiff, on_white, resolution, to_grey
+from gateway.documents.tiff import Tiff
 from gateway.documents.tiff_writer import TiffWriter
 
 _JPEG_QUALITY = 85
@@ -49,7 +50,7 @@ def _to_tiff(document: Document, output: BinaryIO, progress: Progress) -> None:
     for index in range(document.pages):
         progress(Step(index, document.pages, document.label, index + 1))
         page = document.page(index, KEEPING)
-        writer.add(t6(page), page.width, page.height, KEEPING.dpi_y)
+        writer.add(t6(page), page.width, page.height, KEEPING.dpi)
 
 
 def _to_pdf(data: bytes, document: Tiff, output: BinaryIO, progress: Progress) -> None:

@@ -44,6 +44,11 @@ class Dots:
         """Take the dots of a 1-bit image in which 1 is black."""
         return cls(page.width, page.height, page.tobytes())
 
+    def padded(self, height: int) -> "Dots":
+        """Return the page with white paper at its foot, up to *height* lines; a longer one stays as it is."""
+        missing = max(0, height - self.height)
+        return Dots(self.width, self.height + missing, self.rows + bytes(missing * ((self.width + 7) // 8)))
+
     def image(self) -> Image.Image:
         """Return the page as a 1-bit image in which 1 is black."""
         return Image.frombytes("1", (self.width, self.height), self.rows)

@@ -9,21 +9,21 @@ from math import cos, pi
 
 from PIL import Image
 
-#: Dots across one period of the screen. Its clusters lie on the diagonals, 36 to the inch.
-_PERIOD = 8
+#: Dots across one period of the screen, and on a grid twice as fine. Its clusters lie on the diagonals, 36 to the inch
+#: (48 on the fine grid).
+_PERIOD, _FINE_PERIOD, _FINE_DPI = 8, 12, 400
 #: Darker than this is black, lighter than that is paper: shadows and highlights get no stray dots.
 _DARKEST, _LIGHTEST = 16, 236
-_SQUARE_DPI = 200
 
 
 @lru_cache(maxsize=4)
-def screen(size: tuple[int, int], dpi_y: int) -> Image.Image:
-    """Return thresholds for a photograph of *size* dots on a grid of *dpi_y* lines to the inch.
+def screen(size: tuple[int, int], dpi: tuple[int, int]) -> Image.Image:
+    """Return thresholds for a photograph of *size* dots on a grid of *dpi* across and down.
 
     It is shared: whoever changes it changes it for all.
     """
     width, height = size
-    tile = _tile(dpi_y)
+    tile = _tile(dpi)
     row = Image.new("L", (width, tile.height))
     for left in range(0, width, tile.width):
         row.paste(tile, (left, 0))
@@ -34,17 +34,18 @@ def screen(size: tuple[int, int], dpi_y: int) -> Image.Image:
 
 
 @cache
-def _tile(dpi_y: int) -> Image.Image:
+def _tile(dpi: tuple[int, int]) -> Image.Image:
     """One period: ranks of a spot function, spread over the greys. Ties are broken by place, always alike."""
-    lines = max(2, 2 * round(_PERIOD * dpi_y / _SQUARE_DPI / 2))
-    places = [(x, y) for y in range(lines) for x in range(_PERIOD)]
-    order = sorted(places, key=lambda place: (round(_spot(place[0], place[1], lines), 6), place))
-    tile = Image.new("L", (_PERIOD, lines))
+    period = _FINE_PERIOD if dpi[0] >= _FINE_DPI else _PERIOD
+    lines = max(2, 2 * round(period * dpi[1] / dpi[0] / 2))
+    places = [(x, y) for y in range(lines) for x in range(period)]
+    order = sorted(places, key=lambda place: (round(_spot(place[0], place[1], period, lines), 6), place))
+    tile = Image.new("L", (period, lines))
     for rank, place in enumerate(order):
         tile.putpixel(place, round(_DARKEST + (_LIGHTEST - _DARKEST) * (rank + 0.5) / len(order)))
     return tile
 
 
-def _spot(x: int, y: int, lines: int) -> float:
+def _spot(x: int, y: int, period: int, lines: int) -> float:
     """How early a dot turns white as the picture lightens: high in the middle of a cluster of ink."""
-    return cos(2 * pi * (x + 0.5) / _PERIOD) * cos(2 * pi * (y + 0.5) / lines)
+    return cos(2 * pi * (x + 0.5) / period) * cos(2 * pi * (y + 0.5) / lines)

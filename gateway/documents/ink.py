@@ -12,10 +12,10 @@ from gateway.documents.dots import Dots, darker
 THRESHOLD = 192
 
 
-def ink(page: Image.Image, thresholds: Image.Image | None = None) -> Dots:
+def ink(page: Image.Image, thresholds: Image.Image | int | None = None) -> Dots:
     """Return the dots of the 8-bit grey *page* that are ink.
 
-    *thresholds* is an 8-bit image of the same size: a dot is black where the page is darker. Without it,
+    *thresholds* is an 8-bit image of the same size, or one grey: a dot is black where the page is darker. Without it,
     ``THRESHOLD`` holds everywhere.
     """
     return darker(page, THRESHOLD if thresholds is None else thresholds)

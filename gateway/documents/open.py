@@ -31,7 +31,7 @@ class Document(Protocol):
         """What it is."""
 
     def grey(self, index: int, raster: Raster) -> Image.Image:
-        """Return page *index* (from 0) as 8-bit grey, 1728 dots wide; raises Refusal naming the page."""
+        """Return page *index* (from 0) as 8-bit grey, as wide as a scan line; raises Refusal naming the page."""
 
     def page(self, index: int, raster: Raster) -> Dots:
         """Return page *index* in black and white, as a fax shows it. Raises as ``grey``."""

@@ -13,13 +13,13 @@ from PIL import Image
 from gateway.document import MediaType
 from gateway.documents.contents import Contents, Picture, box, contents, jpeg, scan
 from gateway.documents.dots import Dots
-from gateway.documents.halftone import screen
 from gateway.documents.ink import ink
-from gateway.documents.raster import WIDTH, Placement, Raster
+from gateway.documents.raster import Placement, Raster
 from gateway.documents.refusal import refuse_document
 from gateway.documents.scan import paper_thresholds
 from gateway.documents.sight import drawn
 from gateway.errors import Kind, Refusal
+from gateway.fax import Sight
 
 _POINTS_PER_INCH = 72
 _WHITE: Final = 0xFFFFFFFF
@@ -55,7 +55,7 @@ class Pdf:
         self._document.close()
 
     def grey(self, index: int, raster: Raster) -> Image.Image:
-        """Render page *index* (from 0) to 8-bit grey, 1728 dots wide and centred.
+        """Render page *index* (from 0) to 8-bit grey, as wide as a scan line and centred.
 
         Raises Refusal(DOCUMENT_BROKEN) when the page cannot be read.
         """
@@ -67,7 +67,7 @@ class Pdf:
         """Return page *index* (from 0) in black and white; raises as ``grey``."""
         with self._page(index) as page:
             found = contents(page, _THINNEST * page.get_height() / _place(page, raster).height)
-            picture = scan(page, found)
+            picture = scan(page, found) if raster.look.sight in {Sight.AUTO, Sight.SCAN} else None
             source = self._source(page, index, picture) if picture else None
             return (source and _scanned(page, source, raster)) or self._seen(page, found, raster)
 
@@ -81,7 +81,7 @@ class Pdf:
     def _seen(self, page: pdfium.PdfPage, found: Contents, raster: Raster) -> Dots:
         image, area = self._draw(page, raster)
         boxes = [box(page, picture, area, image.size) for picture in found.pictures]
-        return drawn(image, [each for each in boxes if each[0] < each[2] and each[1] < each[3]], raster.dpi_y)
+        return drawn(image, [each for each in boxes if each[0] < each[2] and each[1] < each[3]], raster)
 
     @contextlib.contextmanager
     def _page(self, index: int) -> Iterator[pdfium.PdfPage]:
@@ -96,9 +96,9 @@ class Pdf:
 
     def _draw(self, page: pdfium.PdfPage, raster: Raster) -> tuple[Image.Image, _Area]:
         place = _place(page, raster)
-        bitmap = pdfium.PdfBitmap.new_native(WIDTH, place.height, pdfium_c.FPDFBitmap_Gray)
-        pdfium_c.FPDFBitmap_FillRect(bitmap, 0, 0, WIDTH, place.height, _WHITE)
-        area = (_left(place), 0, place.width, place.height, int(place.turned))
+        bitmap = pdfium.PdfBitmap.new_native(raster.width, place.height, pdfium_c.FPDFBitmap_Gray)
+        pdfium_c.FPDFBitmap_FillRect(bitmap, 0, 0, raster.width, place.height, _WHITE)
+        area = (_left(place, raster), 0, place.width, place.height, int(place.turned))
         pdfium_c.FPDF_RenderPageBitmap(bitmap, page, *area, _FLAGS)
         if self._document.formenv:
             pdfium_c.FPDF_FFLDraw(self._document.formenv, bitmap, page, *area, _FLAGS)
@@ -124,18 +124,19 @@ def _scanned(page: pdfium.PdfPage, source: Image.Image, raster: Raster) -> Dots 
         grey = plain.resize((place.width, place.height), Image.Resampling.HAMMING)
     except (OSError, ValueError, SyntaxError):
         return None
-    thresholds = paper_thresholds(grey, screen(grey.size, raster.dpi_y))
+    thresholds = paper_thresholds(grey, raster.dpi, raster.look)
     if thresholds is None:
         return None
-    if place.width == WIDTH:
+    if place.width == raster.width:
         return ink(grey, thresholds)
-    return ink(_on_line(grey, place, 255), _on_line(thresholds, place, 0))
+    left = _left(place, raster)
+    return ink(_on_line(grey, left, raster.width, 255), _on_line(thresholds, left, raster.width, 0))
 
 
-def _on_line(image: Image.Image, place: Placement, beside: int) -> Image.Image:
-    """Return *image* in the middle of the scan line, with *beside* to its left and right."""
-    whole = Image.new("L", (WIDTH, place.height), beside)
-    whole.paste(image, (_left(place), 0))
+def _on_line(image: Image.Image, left: int, width: int, beside: int) -> Image.Image:
+    """Return *image* on a scan line of *width* dots, with *beside* to its left and right."""
+    whole = Image.new("L", (width, image.height), beside)
+    whole.paste(image, (left, 0))
     return whole
 
 
@@ -144,8 +145,8 @@ def _place(page: pdfium.PdfPage, raster: Raster) -> Placement:
     return raster.place(width / _POINTS_PER_INCH, height / _POINTS_PER_INCH)
 
 
-def _left(place: Placement) -> int:
-    return (WIDTH - place.width) // 2
+def _left(place: Placement, raster: Raster) -> int:
+    return (raster.width - place.width) // 2
 
 
 def _refusal(label: str, code: int | None) -> Refusal:

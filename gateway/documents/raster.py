@@ -1,16 +1,29 @@
 """The grid of dots that fax pages are made of, and where a page lies on it (ITU-T T.4, RFC 2301 profile F).
 
-A scan line has 1728 dots, 204 to the inch. There are 98 lines to the inch (normal) or 196 (high).
+A scan line has 1728 dots, 204 to the inch, or twice as many. There are 98, 196 or 391 lines to the inch.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from gateway.fax import Quality
+from gateway.fax import Quality, Sight
 
-WIDTH = 1728
-DPI_X = 204
-LINES_PER_INCH = {Quality.NORMAL: 98, Quality.HIGH: 196}
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Dots of a scan line, and dots to the inch across and down."""
+
+    width: int
+    dpi: tuple[int, int]
+
+
+GRIDS = {
+    Quality.NORMAL: Grid(1728, (204, 98)),
+    Quality.HIGH: Grid(1728, (204, 196)),
+    Quality.VERY_HIGH: Grid(1728, (204, 391)),
+    Quality.ULTRA_LIGHT: Grid(3456, (408, 391)),
+    Quality.ULTRA_DARK: Grid(3456, (408, 391)),
+}
 
 Paper = Literal["letter", "a4", "legal"]
 PAPER_HEIGHT = {"letter": 11.0, "a4": 297 / 25.4, "legal": 14.0}
@@ -32,22 +45,50 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
-class Raster:
-    """A page's grid: lines per inch, the longest page in inches, and whether small pages are enlarged to fill it."""
+class Look:
+    """How a page becomes black and white: what it is taken for, and the share of white, in percent, below which a dot
+    is black; None leaves that to what is found on the page."""
 
-    dpi_y: int
+    sight: Sight = Sight.AUTO
+    black_below: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Raster:
+    """A page's grid and look, the longest page in inches, whether small pages are enlarged to fill it, and whether
+    short ones get white paper at their foot."""
+
+    grid: Grid
     longest: float = LONGEST
     enlarge: bool = True
+    pad: bool = False
+    look: Look = field(default_factory=Look)
 
     @classmethod
-    def of(cls, quality: Quality, paper: Paper) -> "Raster":
+    def of(cls, quality: Quality, paper: Paper, look: Look | None = None, *, pad: bool = False) -> "Raster":
         """Return the grid for a fax that is to be sent."""
-        return cls(LINES_PER_INCH[quality], PAPER_HEIGHT[paper])
+        look = look or Look()
+        if quality is Quality.ULTRA_DARK and look.sight is Sight.AUTO:
+            look = Look(Sight.TEXT, look.black_below)
+        return cls(GRIDS[quality], PAPER_HEIGHT[paper], pad=pad, look=look)
+
+    @property
+    def width(self) -> int:
+        return self.grid.width
+
+    @property
+    def dpi(self) -> tuple[int, int]:
+        return self.grid.dpi
 
     @property
     def most_lines(self) -> int:
         """Lines of the longest page that is taken as it is."""
-        return round(LONGEST * self.dpi_y)
+        return round(LONGEST * self.dpi[1])
+
+    @property
+    def full_lines(self) -> int:
+        """Lines of a whole sheet."""
+        return round(self.longest * self.dpi[1])
 
     def place(self, width: float, height: float) -> Placement:
         """Fit a page of *width* x *height* inches: whole, in proportion, upright, not padded at its foot.
@@ -56,21 +97,23 @@ class Raster:
         it is.
         """
         width, height = max(width, 1e-3), max(height, 1e-3)
-        turned = width > height and width * DPI_X > WIDTH * (1 + _SNAP)
+        turned = width > height and width * self.dpi[0] > self.width * (1 + _SNAP)
         if turned:
             width, height = height, width
-        natural = width * DPI_X
-        across = WIDTH / natural
+        natural = width * self.dpi[0]
+        across = self.width / natural
         if abs(across - 1) <= _SNAP:
-            natural, across = float(WIDTH), 1.0
+            natural, across = float(self.width), 1.0
         scale = min(across, self.longest / height)
         if not self.enlarge:
             scale = min(scale, 1.0)
-        return Placement(_dots(natural * scale, WIDTH), _dots(height * scale * self.dpi_y, self.most_lines), turned)
+        return Placement(
+            _dots(natural * scale, self.width), _dots(height * scale * self.dpi[1], self.most_lines), turned
+        )
 
 
 #: The grid for documents that are kept: pages keep their size, up to the longest.
-KEEPING = Raster(LINES_PER_INCH[Quality.HIGH], enlarge=False)
+KEEPING = Raster(GRIDS[Quality.HIGH], enlarge=False)
 
 
 def _dots(exact: float, most: int) -> int:

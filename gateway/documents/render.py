@@ -11,7 +11,7 @@ from gateway.documents.encode import t6
 from gateway.documents.open import check_length, check_size, opened, pages_disagree, pages_to_fax
 from gateway.documents.pdf_writer import PdfWriter, t6_picture
 from gateway.documents.preview import write_preview
-from gateway.documents.raster import DPI_X, Raster
+from gateway.documents.raster import Raster
 from gateway.documents.tiff_writer import TiffWriter
 
 
@@ -59,10 +59,10 @@ def render(inputs: Sequence[Input], raster: Raster, files: Files, progress: Prog
     tiff, pdf = TiffWriter(files.tiff, total), PdfWriter(files.pdf)
     for number, page in enumerate(_pages(inputs, raster, total, progress)):
         code = t6(page)
-        tiff.add(code, page.width, page.height, raster.dpi_y)
-        pdf.add(t6_picture(code, page.width, page.height, (DPI_X, raster.dpi_y)))
+        tiff.add(code, page.width, page.height, raster.dpi)
+        pdf.add(t6_picture(code, page.width, page.height, raster.dpi))
         if number == 0:
-            write_preview(page.image(), raster.dpi_y, files.preview)
+            write_preview(page.image(), raster.dpi, files.preview)
     pdf.finish()
     result = _checked(files, total, everything)
     progress(Step(total, total, everything, 0))
@@ -84,7 +84,8 @@ def _pages(inputs: Sequence[Input], raster: Raster, total: int, progress: Progre
         with opened(item.data, item.label) as document:
             for index in range(document.pages):
                 progress(Step(done, total, item.label, index + 1))
-                yield document.page(index, raster)
+                page = document.page(index, raster)
+                yield page.padded(raster.full_lines) if raster.pad else page
                 done += 1
 
 

@@ -6,12 +6,16 @@ stays.
 
 from PIL import Image, ImageChops, ImageFilter
 
+from gateway.documents.halftone import screen
+from gateway.documents.raster import Look
+from gateway.fax import Sight
+
 #: The paper is looked at in squares of this many dots, ...
 _CELL = 8
 #: ... and is the lightest of so many squares across: wider than any stroke of a pen, narrower than a shadow.
 _AROUND = 9
-#: Ink is darker than this share of the paper around it.
-_INK = 0.8
+#: Ink is darker than this share of the paper around it; nearer to it, whoever asks for it, is grain.
+_INK, _MOST_INK = 0.8, 0.88
 #: Darker than this share of the page's lightest paper is no paper, but a picture or a coloured area.
 _NO_PAPER = 0.5
 #: What tells a scan from a photograph: most of it is paper, little of it is between paper and ink.
@@ -19,20 +23,25 @@ _LEAST_PAPER, _MOST_BETWEEN = 0.6, 0.12
 _DEEP = 0.5
 
 
-def paper_thresholds(grey: Image.Image, screen: Image.Image) -> Image.Image | None:
-    """Return the thresholds of the scan *grey*; None when it is a photograph rather than paper with ink on it.
+def paper_thresholds(grey: Image.Image, dpi: tuple[int, int], look: Look) -> Image.Image | None:
+    """Return the thresholds of the scan *grey*; None when it is a photograph rather than paper with ink on it, and
+    *look* does not say that it is paper.
 
-    Dark areas take theirs from *screen*, of the same size, so that what is in them is not lost.
+    Dark areas get a screen of dots, so that what is in them is not lost, unless somebody knows better: a *look* that
+    says scan takes them for paper in a shadow, and one with a share of white wants no dots.
     """
     cells = grey.reduce(_CELL)
     paper = _lightest(cells, _AROUND).filter(ImageFilter.GaussianBlur(_AROUND / 2))
     white = _percentile(paper, 0.9)
-    if not _is_paper(grey, paper, white):
+    if look.sight is not Sight.SCAN and not _is_paper(grey, paper, white):
         return None
-    thresholds = paper.point([round(tone * _INK) for tone in range(256)]).resize(grey.size, Image.Resampling.BILINEAR)
+    share = _INK if look.black_below is None else min(look.black_below / 100, _MOST_INK)
+    thresholds = paper.point([round(tone * share) for tone in range(256)]).resize(grey.size, Image.Resampling.BILINEAR)
+    if look != Look():
+        return thresholds
     dark = paper.point([255 if tone < white * _NO_PAPER else 0 for tone in range(256)])
     if dark.getbbox():
-        thresholds.paste(screen, mask=dark.resize(grey.size))
+        thresholds.paste(screen(grey.size, dpi), mask=dark.resize(grey.size))
     return thresholds
 
 

@@ -7,8 +7,10 @@ from PIL import Image
 from gateway.documents.dots import Dots
 from gateway.documents.halftone import screen
 from gateway.documents.ink import THRESHOLD, ink
+from gateway.documents.raster import Raster
 from gateway.documents.scan import paper_thresholds
-from gateway.documents.tones import tones_of
+from gateway.documents.tones import Area, tones_of
+from gateway.fax import Sight
 
 #: Left, top, right and bottom in dots.
 Box = tuple[int, int, int, int]
@@ -20,35 +22,58 @@ _MIDDLE, _DRAWING = range(48, 216), 0.06
 _SPARSE = 4
 
 
-def drawn(grey: Image.Image, pictures: Sequence[Box], dpi_y: int) -> Dots:
+def drawn(grey: Image.Image, pictures: Sequence[Box], raster: Raster) -> Dots:
     """Return the black and white of a page of text and drawings with *pictures* in it."""
+    look = raster.look
+    if look.sight is Sight.SCAN:
+        return ink(grey, paper_thresholds(grey, raster.dpi, look))
+    if look.black_below is not None:
+        return ink(grey, level(look.black_below))
+    if look.sight is Sight.PHOTO:
+        return ink(grey, screen(grey.size, raster.dpi))
+    return _drawn(grey, () if look.sight is Sight.TEXT else pictures, raster)
+
+
+def pictured(grey: Image.Image, raster: Raster) -> Dots:
+    """Return the black and white of a page that is one picture: scanned paper, a photograph or a drawing."""
+    thresholds = _picture(grey, raster) if raster.look.sight is Sight.AUTO else None
+    return ink(grey, thresholds) if thresholds else drawn(grey, (), raster)
+
+
+def level(percent: int) -> int:
+    """Return the grey below which a dot is black when that is *percent* of white."""
+    return round(percent / 100 * 255)
+
+
+def _drawn(grey: Image.Image, pictures: Sequence[Box], raster: Raster) -> Dots:
     art = grey
     if pictures:
         art = grey.copy()
         for box in pictures:
             art.paste(255, box)
     tones = tones_of(art)
-    shown = [(box, thresholds) for box in pictures if (thresholds := _picture(grey.crop(box), dpi_y))]
-    if not shown and not tones.areas and tones.threshold == THRESHOLD:
+    dotted = raster.look.sight is not Sight.TEXT
+    areas = [area for area in tones.areas if dotted or area.threshold is not None]
+    shown = [(box, thresholds) for box in pictures if (thresholds := _picture(grey.crop(box), raster))]
+    if not shown and not areas and tones.threshold == THRESHOLD:
         return ink(grey)
     page = Image.new("L", grey.size, tones.threshold)
-    for area in tones.areas:
-        place = (*area.at, area.at[0] + area.mask.width, area.at[1] + area.mask.height)
-        if area.threshold is None:
-            page.paste(screen(grey.size, dpi_y).crop(place), place, area.mask)
-        else:
-            page.paste(area.threshold, place, area.mask)
+    for area in areas:
+        _lay(page, area, raster)
     for box, thresholds in shown:
         page.paste(thresholds, box[:2])
     return ink(grey, page)
 
 
-def pictured(grey: Image.Image, dpi_y: int) -> Dots:
-    """Return the black and white of a page that is one picture: scanned paper, a photograph or a drawing."""
-    return ink(grey, _picture(grey, dpi_y))
+def _lay(page: Image.Image, area: Area, raster: Raster) -> None:
+    place = (*area.at, area.at[0] + area.mask.width, area.at[1] + area.mask.height)
+    if area.threshold is None:
+        page.paste(screen(page.size, raster.dpi).crop(place), place, area.mask)
+    else:
+        page.paste(area.threshold, place, area.mask)
 
 
-def _picture(grey: Image.Image, dpi_y: int) -> Image.Image | None:
+def _picture(grey: Image.Image, raster: Raster) -> Image.Image | None:
     """Return the thresholds of a picture; None for the page's own."""
     if min(grey.size) < _SMALL:
         return None
@@ -56,5 +81,7 @@ def _picture(grey: Image.Image, dpi_y: int) -> Image.Image | None:
     counts = sparse.histogram()
     if sum(counts[tone] for tone in _MIDDLE) < _DRAWING * sparse.width * sparse.height and counts[255]:
         return None
-    dots = screen(grey.size, dpi_y)
-    return paper_thresholds(grey, dots) or dots
+    paper = paper_thresholds(grey, raster.dpi, raster.look)
+    if paper or raster.look.black_below is not None:
+        return paper
+    return screen(grey.size, raster.dpi)

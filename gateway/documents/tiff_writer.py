@@ -3,8 +3,6 @@
 import struct
 from typing import BinaryIO
 
-from gateway.documents.raster import DPI_X
-
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
 
 
@@ -19,12 +17,12 @@ class TiffWriter:
         self._link_at = 4
         output.write(struct.pack("<2sHL", b"II", 42, 0))
 
-    def add(self, code: bytes, width: int, height: int, dpi_y: int) -> None:
-        """Append a page of *width* x *height* dots whose T.6 code, black as 1, is *code*."""
+    def add(self, code: bytes, width: int, height: int, dpi: tuple[int, int]) -> None:
+        """Append a page of *width* x *height* dots, *dpi* across and down, whose T.6 code, black as 1, is *code*."""
         strip = self._output.tell()
         self._output.write(code + b"\0" * (len(code) % 2))
         fractions = self._output.tell()
-        self._output.write(struct.pack("<4L", DPI_X, 1, dpi_y, 1))
+        self._output.write(struct.pack("<4L", dpi[0], 1, dpi[1], 1))
         self._link(self._output.tell())
         self._output.write(
             _directory(

@@ -17,7 +17,7 @@ from PIL import Image
 
 from gateway.documents.encode import t6
 from gateway.documents.pdf_writer import PdfWriter, t6_picture
-from gateway.documents.raster import DPI_X, Raster
+from gateway.documents.raster import Raster
 from gateway.documents.render import Files, Input, render
 from gateway.fax import Quality
 from gateway.sandbox import confine, jobs
@@ -107,7 +107,7 @@ def warm_up() -> None:
     page = BytesIO()
     dots = Image.new("1", (1728, 100))
     writer = PdfWriter(page)
-    writer.add(t6_picture(t6(dots), *dots.size, (DPI_X, 98)))
+    writer.add(t6_picture(t6(dots), *dots.size, (204, 98)))
     writer.finish()
     render(
         [Input("warm-up", page.getvalue())],

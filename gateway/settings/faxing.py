@@ -65,4 +65,7 @@ class FaxSection(Section):
         description="Kinds of number that may be dialled, as libphonenumber names them.",
     )
     paper: Literal["letter", "a4", "legal"] = Field("letter", description="The paper that pages are laid out on.")
-    quality: Quality = Field(Quality.HIGH, description="normal: 204x98 dots per inch; high: 204x196.")
+    quality: Quality = Field(
+        Quality.HIGH,
+        description="normal (204x98 dpi), high (204x196), very_high (204x391), ultra_light or ultra_dark (408x391).",
+    )

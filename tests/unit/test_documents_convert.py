@@ -42,7 +42,7 @@ def white_is_zero(page: Image.Image) -> bytes:
     """A fax page as machines write it (the samples have Pillow's way, black is zero)."""
     output = BytesIO()
     black = ink(page)
-    TiffWriter(output, 1).add(t6(black), black.width, black.height, 196)
+    TiffWriter(output, 1).add(t6(black), black.width, black.height, (204, 196))
     return output.getvalue()
 
 

@@ -44,7 +44,7 @@ def pages(draw: st.DrawFn) -> Image.Image:
 def decoded(page: Dots) -> bytes:
     """The dots as libtiff reads their code."""
     output = BytesIO()
-    TiffWriter(output, 1).add(t6_code(page), page.width, page.height, 196)
+    TiffWriter(output, 1).add(t6_code(page), page.width, page.height, (204, 196))
     with Image.open(BytesIO(output.getvalue())) as image:
         return bytes(255 - byte for byte in image.convert("L").tobytes())
 

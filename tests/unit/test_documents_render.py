@@ -71,9 +71,16 @@ def bar_width(page: Image.Image) -> int:
 
 
 @pytest.mark.parametrize(
-    ("quality", "size", "dpi"), [(Quality.HIGH, FINE_PAGE, 196), (Quality.NORMAL, NORMAL_PAGE, 98)]
+    ("quality", "size", "dpi"),
+    [
+        (Quality.NORMAL, NORMAL_PAGE, (204, 98)),
+        (Quality.HIGH, FINE_PAGE, (204, 196)),
+        (Quality.VERY_HIGH, (1728, 4301), (204, 391)),
+        (Quality.ULTRA_LIGHT, (3456, 4301), (408, 391)),
+        (Quality.ULTRA_DARK, (3456, 4301), (408, 391)),
+    ],
 )
-def test_the_tiff_is_a_fax(quality: Quality, size: tuple[int, int], dpi: int) -> None:
+def test_the_tiff_is_a_fax(quality: Quality, size: tuple[int, int], dpi: tuple[int, int]) -> None:
     made = fax(pdf(2), quality=quality)
     with Image.open(BytesIO(made.tiff)) as image:
         assert isinstance(image, TiffImageFile)
@@ -81,7 +88,7 @@ def test_the_tiff_is_a_fax(quality: Quality, size: tuple[int, int], dpi: int) ->
             image.seek(index)
             tags = image.tag_v2
             assert image.size == size
-            assert image.info["dpi"] == (204, dpi)
+            assert image.info["dpi"] == dpi
             # T.6, white is zero, one strip, page n of 2
             assert (tags[259], tags[262], len(tags[273]), tags[297]) == (4, 0, 1, (index, 2))
     assert made.result.pages == 2

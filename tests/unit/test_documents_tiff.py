@@ -10,8 +10,9 @@ from gateway.documents import ifd
 from gateway.documents.count import tiff_pages
 from gateway.documents.ink import ink as inked
 from gateway.documents.open import inspect, opened, pages_to_fax
+from gateway.documents.picture import to_grey
 from gateway.documents.raster import Raster
-from gateway.documents.tiff import Tiff, to_grey
+from gateway.documents.tiff import Tiff
 from gateway.errors import Kind, Refusal
 from gateway.fax import Quality
 from tests.samples import NORMAL_PAGE, tiff
@@ -61,6 +62,25 @@ def test_the_dots_of_a_normal_fax_page_stay(dpi: tuple[int, int] | None) -> None
     page = frame(tiff(1, size=NORMAL_PAGE)).convert("1")
     data = saved(page, dpi=dpi) if dpi else saved(page)
     assert ImageChops.difference(grey(data, NORMAL), page.convert("L")).getbbox() is None
+
+
+@pytest.mark.parametrize("quality", list(Quality))
+def test_the_dots_of_a_fax_page_stay_on_its_own_grid(quality: Quality) -> None:
+    raster = Raster.of(quality, "letter")
+    page = frame(tiff(1, size=(raster.width, 2000))).convert("1")
+    data = saved(page, compression="group4", dpi=raster.dpi)
+    assert ImageChops.difference(grey(data, raster), page.convert("L")).getbbox() is None
+
+
+def test_no_line_is_lost_from_the_finest_grid_to_the_coarsest() -> None:
+    page = Image.new("1", (3456, 4301), 1)
+    draw = ImageDraw.Draw(page)
+    draw.line((100, 501, 900, 501), fill=0)
+    draw.line((2001, 1000, 2001, 3000), fill=0)
+    black = ink(grey(saved(page, dpi=(408, 391)), NORMAL))
+    assert black.size == NORMAL_PAGE
+    assert black.crop((0, 0, 900, 300)).getbbox() == (50, 125, 451, 126)
+    assert black.crop((900, 0, 1728, 1078)).getbbox() == (100, 250, 101, 753)
 
 
 def test_lines_are_doubled_from_normal_to_fine() -> None:

@@ -1,0 +1,80 @@
+"""Pictures brought into the shape of a fax page, whatever file they come from."""
+
+from PIL import Image
+
+from gateway.documents import ifd
+from gateway.documents.raster import Grid, Placement, Raster
+
+#: The largest page that is opened: A3 at 600 dpi has 70 million dots.
+MOST_DOTS = 120_000_000
+Image.MAX_IMAGE_PIXELS = MOST_DOTS
+
+#: What Pillow raises for broken files, by experience with many of them.
+BROKEN = (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, EOFError, OverflowError, ArithmeticError)
+BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+
+def resolution(page: Image.Image) -> tuple[float, float] | None:
+    """Return dots per inch across and down; None when the file does not say, or nothing that makes sense."""
+    try:
+        across, down = (float(value) for value in page.info.get("dpi", (0, 0)))
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (across, down) if ifd.sensible(across, down) else None
+
+
+def fitted(image: Image.Image, place: Placement, raster: Raster) -> Image.Image:
+    """Return *image* as 8-bit grey at its *place* on a page that is as wide as a scan line."""
+    grey = to_grey(image)
+    if place.turned:
+        grey = grey.transpose(Image.Transpose.ROTATE_270)
+    grey = grey.resize((place.width, place.height), Image.Resampling.HAMMING)
+    if place.width == raster.width:
+        return grey
+    page = Image.new("L", (raster.width, place.height), 255)
+    page.paste(grey, ((raster.width - place.width) // 2, 0))
+    return page
+
+
+def regridded(image: Image.Image, grid: Grid, raster: Raster) -> Image.Image | None:
+    """Return a 1-bit fax page on *grid* as 8-bit grey on that of *raster*; None where it is too long for it.
+
+    Dots stay, are doubled or joined: none is lost.
+    """
+    lines = round(image.height * raster.dpi[1] / grid.dpi[1])
+    if not 0 < lines <= raster.most_lines:
+        return None
+    grey = image.convert("L")
+    for size in ((raster.width, grey.height), (raster.width, lines)):
+        if size != grey.size:
+            grows = size > grey.size
+            grey = grey.resize(size, Image.Resampling.NEAREST if grows else Image.Resampling.BOX)
+            grey = grey if grows else grey.point([0] * 255 + [255])
+    return grey
+
+
+def to_grey(image: Image.Image) -> Image.Image:
+    """Return any of Pillow's modes as 8-bit grey on white paper."""
+    if image.mode.startswith(("I", "F")):
+        return _stretched(image)
+    if image.mode == "LAB":
+        return image.getchannel(0)
+    return on_white(image).convert("L")
+
+
+def _stretched(image: Image.Image) -> Image.Image:
+    """Bring whole numbers or fractions of any range to 0..255; 16-bit grey keeps its own black and white."""
+    values = image.convert("F")
+    low, high = (0.0, 65535.0) if image.mode.startswith("I;16") else values.getextrema()
+    if not isinstance(low, float) or not isinstance(high, float) or not high > low:
+        return Image.new("L", image.size, 255)
+    scale = 255 / (high - low)
+    return values.point(lambda value: value * scale + -low * scale).convert("L")
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """Return a picture whose transparent places show white paper."""
+    if not image.has_transparency_data:
+        return image
+    paper = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(paper, image.convert("RGBA"))
