@@ -11,6 +11,7 @@ class Account:
 
     ``keep_documents`` and ``keep_records`` say how long documents and records of its faxes are kept after their end:
     a duration like ``90d``, ``forever``, or "" for what the settings say.
+    ``limits`` are its own ceilings of a day, by the names of ``allowance.Allowance``; what is missing is the setting's.
     """
 
     id: UUID
@@ -23,6 +24,7 @@ class Account:
     timezone: str = "UTC"
     keep_documents: str = ""
     keep_records: str = ""
+    limits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +37,24 @@ class Token:
     created_at: datetime | None = None
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpUser:
+    """Somebody who logs in at the SMTP door, to send through one faxbox as one of ``addresses``.
+
+    ``name`` is what he logs in as, in lower case; of the password only a hash is kept.
+    """
+
+    id: UUID
+    account_id: UUID
+    faxbox_id: UUID
+    name: str
+    addresses: list[str]
+    created_at: datetime
+    updated_at: datetime
+    limits: dict[str, int] = field(default_factory=dict)
+
+    def owns(self, address: str) -> bool:
+        """Say whether *address* is one of his (case does not count)."""
+        return address.casefold() in {own.casefold() for own in self.addresses}

@@ -22,6 +22,10 @@ class Kind(StrEnum):
     TOO_MANY_RECIPIENTS = "too_many_recipients"
     APPLICATION_INACTIVE = "application_inactive"
     CALLER_ID_MISSING = "caller_id_missing"
+    LOGIN_FAILED = "login_failed"
+    LOGIN_LATER = "login_later"
+    SENDER_UNPROVEN = "sender_unproven"
+    EVIDENCE_MISSING = "evidence_missing"
     # what was sent
     BOUNCE = "bounce"
     AUTOMATIC_MAIL = "automatic_mail"
@@ -51,6 +55,8 @@ TEMPORARY = frozenset(
     {
         Kind.ANOTHER_FAXBOX,
         Kind.TOO_MANY_RECIPIENTS,
+        Kind.LOGIN_LATER,
+        Kind.EVIDENCE_MISSING,
         Kind.STORAGE_FULL,
         Kind.STORAGE_BUSY,
         Kind.SHUTTING_DOWN,

@@ -86,6 +86,7 @@ class Fax:
     ``source`` is the blob of the message or document that the fax was made from and ``parts`` the indexes of the
     parts of a message to fax (empty: the whole blob is one document). ``pages_blob`` holds the rendered or received
     document, ``media_type`` its type. ``tries`` counts attempts made, ``tries_allowed`` all that may be made.
+    ``user`` is who logged in to send it, ``approved`` that a person let it pass the limits of the day.
     """
 
     id: UUID
@@ -120,6 +121,8 @@ class Fax:
     failure_reason: str = ""
     failure_text: str = ""
     held_reason: str = ""
+    approved: bool = False
+    user: str = ""
     carrier_fax_id: str = ""
     connection_id: str = ""
     caller_id: str = ""

@@ -18,6 +18,7 @@ class Faxbox:
 
     ``permit`` lists senders: an address, ``*@domain``, or a regular expression that must match the whole address.
     ``retries`` is the number of tries in all, None for the setting's. ``file_type`` "" means the application's.
+    ``limits`` are its own ceilings of a day (``allowance.Allowance``); what is missing is the setting's.
     ``extra`` keeps fields that the gateway does not act on, as they were given.
     """
 
@@ -39,6 +40,7 @@ class Faxbox:
     inbound_emails: list[str] = field(default_factory=list)
     outbound_emails: list[str] = field(default_factory=list)
     file_type: str = ""
+    limits: dict[str, int] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def permits(self, sender: str) -> int:

@@ -42,6 +42,7 @@ smtp_connections = _counter(
 smtp_transactions = _counter(
     "smtp_transactions", "SMTP transactions: accepted, refused, aborted; reason is the Kind", "outcome", "reason"
 )
+smtp_logins = _counter("smtp_logins", "Logins at the SMTP door: ok, failed, later", "outcome")
 
 # Faxes
 faxes_finished = _counter("faxes_finished", "Faxes that came to an end", "direction", "outcome")

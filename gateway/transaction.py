@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from gateway.account import SmtpUser
+
 
 class Spooled(Protocol):
     """A message that is being written to disk (``store.folder.Spool``). ``key`` is its name once it is sealed."""
@@ -46,7 +48,8 @@ class Recipient:
 class Transaction:
     """MAIL to the final reply. ``errors`` holds every reply that refused something, in order.
 
-    ``sender`` is the reverse-path as written ("" for the null path); ``tls`` the protocol version or "".
+    ``sender`` is the reverse-path as written ("" for the null path); ``tls`` the protocol version or "". ``mode`` is
+    the listener's: on ``mx`` nobody is believed before the mail has proved its sender. ``login`` is who has logged in.
     """
 
     id: UUID
@@ -55,6 +58,8 @@ class Transaction:
     peer: str
     helo: str = ""
     tls: str = ""
+    mode: str = "trusted"
+    login: SmtpUser | None = None
     user: str = ""
     sender: str = ""
     recipients: list[Recipient] = field(default_factory=list)

@@ -28,6 +28,7 @@ COMMANDS = {
     "tokens": "Tokens: keys to the HTTP APIs.",
     "applications": "Fax applications: connections to the carrier, and where events go.",
     "faxboxes": "Faxboxes: who may send by mail, and who gets what.",
+    "smtp-users": "People who log in to send by mail.",
     "numbers": "Fax numbers of ours, and where their faxes go.",
     "send": "Fax a file.",
     "queue": "Outgoing faxes: list, show, hold, release, retry, cancel.",
@@ -49,7 +50,7 @@ class _Root(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         if args[0] not in COMMANDS:
             return super().resolve_command(ctx, args)
-        module = importlib.import_module(f"gateway.cli.{args[0]}")
+        module = importlib.import_module(f"gateway.cli.{args[0].replace('-', '_')}")
         command = typer.main.get_command(module.app)
         command.name, command.help = args[0], command.help or COMMANDS[args[0]]
         return args[0], command, args[1:]

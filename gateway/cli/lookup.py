@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from gateway.account import Account, Token
+from gateway.account import Account, SmtpUser, Token
 from gateway.application import Application, Number
 from gateway.errors import Kind, refuse
 from gateway.fax import Direction, Fax
@@ -25,6 +25,7 @@ _LISTS = {
     "application": "faxgate applications list",
     "faxbox": "faxgate faxboxes list",
     "token": "faxgate tokens list",
+    "SMTP user": "faxgate smtp-users list",
     "number": "faxgate numbers list",
     "fax": "faxgate queue list --all, or faxgate inbox list",
     "record": "faxgate smtplog list",
@@ -64,6 +65,12 @@ async def token(db: Database, text: str) -> Token:
     """Return the token with this id; the secret itself is not kept, so it names nothing."""
     found = [provision.token_from(row) for row in await db.rows(provision.all_of(schema.tokens))]
     return _chosen("token", text, [Candidate(one, str(one.id), ()) for one in found])
+
+
+async def smtp_user(db: Database, text: str) -> SmtpUser:
+    """Return the SMTP user that *text* names: id, beginning of an id, or name."""
+    found = [provision.smtp_user_from(row) for row in await db.rows(provision.all_of(schema.smtp_users))]
+    return _chosen("SMTP user", text, [Candidate(one, str(one.id), (one.name,)) for one in found])
 
 
 async def number(db: Database, text: str) -> Number:

@@ -63,6 +63,13 @@ class Intake:
         transaction.sender = path
         if path and parse_mailbox(path) is None:
             raise refuse(Kind.SENDER_INVALID, f"{shown(path)} is not a mail address; correct the sender", path)
+        if path and transaction.login is not None and not transaction.login.owns(path):
+            raise refuse(
+                Kind.SENDER_NOT_PERMITTED,
+                f"{shown(path)} is not an address of the user who has logged in; send as your own, "
+                "or ask your administrator to add it",
+                path,
+            )
 
     def recipient(self, transaction: Transaction, path: str) -> None:
         """RCPT: everything about the address and the sender's right to it is decided here."""
@@ -85,7 +92,7 @@ class Intake:
         route = self.routing.route(recipient.written)
         recipient.number, recipient.domain = route.number, route.domain
         self._limits.check(route.number)
-        box = self.routing.choose(transaction.sender, route)
+        box = self.routing.choose(transaction.sender, route, transaction.login)
         if transaction.accepted and transaction.faxbox_id != box.id:
             raise refuse(Kind.ANOTHER_FAXBOX, "this number belongs to another faxbox; send it in a mail of its own")
         if len(transaction.accepted) >= self._max_recipients:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from gateway.account import Account
+from gateway.account import Account, SmtpUser
 from gateway.address import parse_mailbox, parse_number, shown
 from gateway.application import Application
 from gateway.errors import Kind, refuse
@@ -69,8 +69,23 @@ class Routing:
         account, boxes = self.hosts[mailbox.domain]
         return Route(account, boxes, parse_number(mailbox.local, account.country), mailbox.domain)
 
-    def choose(self, sender: str, route: Route) -> Faxbox:
-        """Return the one faxbox of *route* that *sender* may use: the most exact entry of a permission list wins."""
+    def choose(self, sender: str, route: Route, login: SmtpUser | None = None) -> Faxbox:
+        """Return the one faxbox of *route* that *sender* may use: the most exact entry of a permission list wins.
+
+        Who has logged in uses his own faxbox. In others of his account the lists decide; in those of other accounts he
+        is a stranger, since what addresses he has was said by his own.
+        """
+        if login is not None:
+            for box in route.boxes:
+                if box.id == login.faxbox_id:
+                    return self._usable(box)
+            if login.account_id != route.account.id:
+                raise refuse(
+                    Kind.SENDER_NOT_PERMITTED,
+                    f"the user who has logged in belongs to another account than {route.domain}; "
+                    "send to the number at your own fax address",
+                    sender,
+                )
         fits = [(box.permits(sender), box) for box in route.boxes]
         best = max((fit for fit, _ in fits), default=NO_MATCH)
         if best == NO_MATCH:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 
+from gateway import passwords
 from gateway.errors import Kind, Refusal, refuse
 from gateway.settings import checked_email, parse_keeping
 
@@ -193,3 +194,20 @@ def file_type(field: str, value: Any) -> str:
 def optional_file_type(field: str, value: Any) -> str:
     """pdf, tiff, or "" for the application's."""
     return "" if value in (None, "") else file_type(field, value)
+
+
+def user_name(field: str, value: Any) -> str:
+    """What somebody logs in as: 1 to 255 printable characters without spaces, in lower case."""
+    name = value.strip().casefold() if isinstance(value, str) else ""
+    if not 0 < len(name) <= 255 or not name.isprintable() or any(char.isspace() for char in name):
+        raise invalid(field, "must be a user name of 1 to 255 characters without spaces")
+    return name
+
+
+def password(field: str, value: Any) -> str:
+    """A password that can be sent in a login (RFC 4616): no control characters, and not too short."""
+    if not isinstance(value, str) or not value.isprintable() or len(value.encode()) > passwords.MOST_BYTES:
+        raise invalid(field, f"must be one line of printable text, of at most {passwords.MOST_BYTES} bytes")
+    if len(value) < passwords.LEAST_CHARACTERS:
+        raise invalid(field, f"must have {passwords.LEAST_CHARACTERS} characters or more")
+    return value

@@ -1,39 +1,36 @@
-"""The rules for accounts, tokens, applications, faxboxes and numbers: one place for the commands and the APIs.
+"""The rules for accounts, tokens, applications, faxboxes and numbers (and, in ``smtp_users``, those who log in): one
+place for the commands and the APIs.
 
 Every method is one unit, with its line in the audit trail. What is wrong raises Refusal: INVALID naming the field,
 CONFLICT, or NOT_FOUND.
 """
 
 import secrets
-from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from gateway.account import Account, Token
 from gateway.address import parse_number
 from gateway.application import Application, Number
-from gateway.audit import GATEWAY, Action, Actor
-from gateway.errors import Kind, refuse
+from gateway.audit import GATEWAY, Actor
 from gateway.faxbox import Faxbox
 from gateway.ids import digest, new_id, new_token
 from gateway.provisioning import fields, rows
-from gateway.store import audit, provision
-from gateway.store.database import Database, Tx, Violation
-from gateway.store.schema import accounts, applications, faxboxes, numbers, tokens
+from gateway.provisioning.smtp_users import SmtpUsers
+from gateway.store import provision
+from gateway.store.database import Database, Tx
+from gateway.store.schema import accounts, applications, faxboxes, numbers, smtp_users, tokens
 
-T = TypeVar("T")
 
-
-class Provisioning:
+class Provisioning(SmtpUsers):
     """*mail_host* is the name under which faxboxes get hosts of their own; *country* that of accounts that say none;
     *actor* who is named in the audit trail."""
 
     def __init__(self, db: Database, *, mail_host: str, country: str = "US", actor: Actor = GATEWAY) -> None:
-        self._db = db
+        super().__init__(db, actor)
         self._mail_host = mail_host
         self._country = country
-        self._actor = actor
 
     def by(self, actor: Actor) -> "Provisioning":
         """Return the same rules, with *actor* named in the audit trail."""
@@ -84,7 +81,8 @@ class Provisioning:
 
         def unit(tx: Tx) -> None:
             rows.required(tx, accounts, account_id, "account")
-            for table, what in ((faxboxes, "faxboxes"), (numbers, "numbers")):
+            owned = ((smtp_users, "SMTP users"), (faxboxes, "faxboxes"), (numbers, "numbers"))
+            for table, what in owned:
                 rows.unused(tx, table.c.account_id, account_id, f"the account still has {what}; delete them first")
             rows.unused(tx, accounts.c.parent_id, account_id, "other accounts belong to this one; delete them first")
             for application_id in provision.applications_of(tx, account_id):
@@ -198,6 +196,7 @@ class Provisioning:
 
         def unit(tx: Tx) -> None:
             rows.unused(tx, numbers.c.faxbox_id, faxbox_id, "numbers still lead to this faxbox; move them first")
+            rows.unused(tx, smtp_users.c.faxbox_id, faxbox_id, "SMTP users still send through it; delete them first")
             rows.removed(tx, faxboxes, faxbox_id, "faxbox")
 
         await self._write(unit, f"faxbox:{faxbox_id}", "deleted")
@@ -224,25 +223,3 @@ class Provisioning:
     async def delete_number(self, e164: str) -> None:
         """Forget a number: faxes for it are unrouted from then on."""
         await self._write(lambda tx: rows.removed(tx, numbers, e164, "number"), f"number:{e164}", "deleted")
-
-    async def _write(
-        self,
-        unit: Callable[[Tx], T],
-        subject: str,
-        did: str,
-        account_id: UUID | None = None,
-        changes: Iterable[str] = (),
-    ) -> T:
-        """Run *unit* and note that *did* happened to *subject*; of *changes* the names alone are noted."""
-
-        def noted(tx: Tx) -> T:
-            value = unit(tx)
-            owner = account_id or getattr(value, "account_id", None)
-            more: dict[str, Any] = {"fields": sorted(changes)} if changes else {}
-            audit.note(tx, self._actor, Action.CHANGED, account_id=owner, subject=subject, did=did, **more)
-            return value
-
-        try:
-            return await self._db.write(noted)
-        except Violation as error:
-            raise refuse(Kind.CONFLICT, "that name is taken, or something still refers to it") from error

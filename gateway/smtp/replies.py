@@ -24,6 +24,11 @@ CODES: dict[Kind, tuple[int, str]] = {
     Kind.TOO_MANY_RECIPIENTS: (452, "4.5.3"),
     Kind.APPLICATION_INACTIVE: (550, "5.2.1"),
     Kind.CALLER_ID_MISSING: (550, "5.3.5"),
+    Kind.LOGIN_FAILED: (535, "5.7.8"),
+    Kind.LOGIN_LATER: (454, "4.7.0"),
+    # RFC 7372, 3.4; and RFC 3463, 3.5 for a DNS that does not answer.
+    Kind.SENDER_UNPROVEN: (550, "5.7.26"),
+    Kind.EVIDENCE_MISSING: (451, "4.4.3"),
     Kind.BOUNCE: (550, "5.7.1"),
     Kind.AUTOMATIC_MAIL: (554, "5.7.1"),
     Kind.MESSAGE_TOO_LARGE: (552, "5.3.4"),

@@ -1,4 +1,4 @@
-"""Accounts, tokens, applications, faxboxes and numbers: who owns what. Every change raises the routing revision."""
+"""Accounts, tokens, applications, faxboxes, SMTP users, numbers: who owns what. Changes raise the routing revision."""
 
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, delete, or_, select, update
 from sqlalchemy import Table as Table  # noqa: PLC0414 - exported: rows.py names a table of this module by it
 
-from gateway.account import Account, Token
+from gateway.account import Account, SmtpUser, Token
 from gateway.application import Application, Number
 from gateway.faxbox import Faxbox
 from gateway.store.database import Database, Row, add, changed, first, insert_new, one, scalar
-from gateway.store.schema import accounts, applications, faxboxes, numbers, revisions, tokens
+from gateway.store.schema import accounts, applications, faxboxes, numbers, revisions, smtp_users, tokens
 
 ROUTING = "routing"
 T = TypeVar("T")
@@ -40,6 +40,21 @@ def number_from(row: Row) -> Number:
 def token_from(row: Row) -> Token:
     """Make the noun of a row of ``tokens``; the digest stays behind."""
     return Token(**{name: value for name, value in row.items() if name != "digest"})
+
+
+def smtp_user_from(row: Row) -> SmtpUser:
+    """Make the noun of a row of ``smtp_users``; the hash of the password stays behind."""
+    return SmtpUser(**{name: value for name, value in row.items() if name != "password_hash"})
+
+
+def smtp_user_by_name(name: str) -> Select[Any]:
+    """The user who logs in as *name* (in lower case)."""
+    return select(smtp_users).where(smtp_users.c.name == name)
+
+
+def find_smtp_user(tx: Connection, name: str) -> Row | None:
+    """Return the row of the user who logs in as *name* (in lower case), or None."""
+    return first(tx, smtp_user_by_name(name))
 
 
 def touch_routing(tx: Connection) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import passwords
 from gateway.ids import digest
 from gateway.store import provision, schema
 from gateway.store.database import Database
@@ -199,3 +200,65 @@ def test_the_settings_file_may_be_named_before_the_command(faxgate: Faxgate) -> 
 
     result = CliRunner().invoke(app, ["--config", str(faxgate.config), "accounts", "list", "--json"])
     assert json.loads(result.stdout) == []
+
+
+def test_an_smtp_user_lives_and_his_password_is_shown_nowhere(anywhere: Faxgate) -> None:
+    account = anywhere.json("accounts", "create", "Acme", "--realm", "fax.acme.example")
+    box = anywhere.json("faxboxes", "create", "ward", "--account", "Acme", "--permit", "desk@clinic.example")
+    create = ("smtp-users", "create", "Desk@Clinic.Example", "--account", account["id"], "--faxbox", box["id"])
+    made = json.loads(anywhere(*create, "--json", typed="correct horse\n").stdout)
+    assert made["name"] == "desk@clinic.example"
+    assert made["addresses"] == ["desk@clinic.example"]
+    assert (made["account_id"], made["faxbox_id"]) == (account["id"], box["id"])
+
+    async def stored(db: Database) -> str:
+        (row,) = await db.rows(provision.smtp_user_by_name("desk@clinic.example"))
+        return str(row["password_hash"])
+
+    first = anywhere.in_database(stored)
+    assert passwords.fits("correct horse", first)
+    anywhere("smtp-users", "update", "desk@clinic.example", "--password", typed="battery staple")
+    assert passwords.fits("battery staple", anywhere.in_database(stored))
+    changed = anywhere.json("smtp-users", "update", made["id"], "--address", "a@x.example", "--address", "b@x.example")
+    assert changed["addresses"] == ["a@x.example", "b@x.example"]
+    for shown in (anywhere.says("smtp-users", "list"), anywhere.says("smtp-users", "show", made["id"])):
+        assert "a@x.example" in shown
+        assert "argon2" not in shown
+    assert anywhere.json("smtp-users", "list", "--account", "Acme") == [changed]
+
+    assert "SMTP users still send through it" in anywhere.refuses("faxboxes", "delete", "ward")
+    assert "still has SMTP users" in anywhere.refuses("accounts", "delete", "Acme")
+    anywhere("smtp-users", "delete", "desk@clinic.example")
+    assert anywhere.json("smtp-users", "list") == []
+    anywhere("faxboxes", "delete", "ward")
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "says"),
+    [
+        ("desk", "short", "8 characters"),
+        ("desk", "with\ttab in it", "printable"),
+        ("de sk", "correct horse", "user name"),
+        ("desk", "x" * 2000, "at most"),
+    ],
+)
+def test_an_smtp_user_without_a_usable_name_or_password_is_refused(
+    faxgate: Faxgate, name: str, typed: str, says: str
+) -> None:
+    faxgate("accounts", "create", "Acme", "--realm", "fax.acme.example")
+    faxgate("faxboxes", "create", "ward", "--account", "Acme")
+    create = ("smtp-users", "create", name, "--account", "Acme", "--faxbox", "ward")
+    assert says in faxgate(*create, code=1, typed=typed).stderr
+    assert "standard input" in faxgate(*create, code=2, typed="").stderr
+
+
+def test_an_smtp_user_has_a_name_of_his_own_and_a_faxbox_of_his_account(faxgate: Faxgate) -> None:
+    for name in ("Acme", "Other"):
+        faxgate("accounts", "create", name, "--realm", f"{name.lower()}.example")
+        faxgate("faxboxes", "create", f"{name}-box", "--account", name)
+    made = ("smtp-users", "create", "desk", "--account", "Acme", "--faxbox", "Acme-box", "--json")
+    assert json.loads(faxgate(*made, typed="correct horse").stdout)["addresses"] == ["desk@acme.example"]
+    again = ("smtp-users", "create", "DESK", "--account", "Other", "--faxbox", "Other-box")
+    assert "there is an SMTP user desk already" in faxgate(*again, code=1, typed="correct horse").stderr
+    foreign = ("smtp-users", "create", "spy", "--account", "Other", "--faxbox", "Acme-box")
+    assert "no faxbox of this account" in faxgate(*foreign, code=1, typed="correct horse").stderr

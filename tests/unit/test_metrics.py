@@ -16,6 +16,7 @@ def test_every_metric_has_its_name_and_type() -> None:
         "faxgate_smtp_connections_open": "gauge",
         "faxgate_smtp_connections": "counter",
         "faxgate_smtp_transactions": "counter",
+        "faxgate_smtp_logins": "counter",
         "faxgate_faxes_finished": "counter",
         "faxgate_pages": "counter",
         "faxgate_attempts": "counter",

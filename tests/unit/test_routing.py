@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from gateway.account import Account
+from gateway.account import Account, SmtpUser
 from gateway.application import Application
 from gateway.errors import Kind, Refusal
 from gateway.faxbox import Faxbox
@@ -124,3 +124,20 @@ def test_the_log_knows_the_account_of_an_address_that_is_refused() -> None:
     assert table.account_of("nonsense@ACME.example") == ACME
     assert table.account_of("2025550123@elsewhere.example") is None
     assert table.account_of("") is None
+
+
+def test_who_has_logged_in_sends_through_his_own_faxbox() -> None:
+    ward, lab, foreign = faxbox(permit=[]), faxbox(), faxbox(OTHER, permit=["desk@acme.example"])
+    table = routing(ward, lab, foreign)
+    desk = SmtpUser(uuid4(), ACME.id, ward.id, "desk", ["desk@acme.example"], NOW, NOW)
+
+    def chosen(path: str) -> Faxbox:
+        return table.choose("desk@acme.example", table.route(path), desk)
+
+    assert chosen("2025550123@acme.example") == ward
+    assert chosen(f"2025550123@{ward.host}") == ward
+    assert chosen(f"2025550123@{lab.host}") == lab
+    # His account says which addresses are his: that proves nothing to another one.
+    with pytest.raises(Refusal) as refusal:
+        chosen(f"+4930123456@{foreign.host}")
+    assert refusal.value.reason.kind is Kind.SENDER_NOT_PERMITTED

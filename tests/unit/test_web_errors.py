@@ -34,7 +34,7 @@ def test_every_kind_of_refusal_has_a_status() -> None:
 
 def test_what_passes_by_itself_and_is_ours_is_a_server_error_and_everything_else_is_not() -> None:
     ours = {kind for kind, status in STATUS.items() if status >= 500}
-    assert ours == TEMPORARY - {Kind.ANOTHER_FAXBOX, Kind.TOO_MANY_RECIPIENTS}
+    assert ours == TEMPORARY - {Kind.ANOTHER_FAXBOX, Kind.TOO_MANY_RECIPIENTS, Kind.LOGIN_LATER}
 
 
 def test_a_refusal_keeps_its_sentence_and_a_busy_database_says_when_to_come_again() -> None:

@@ -5,7 +5,17 @@ The migrations in ``migrations/versions`` build exactly this; a test compares th
 
 from gateway.store.schema.base import metadata
 from gateway.store.schema.papers import attempts, faxes, messages, renderings, submissions
-from gateway.store.schema.people import accounts, applications, faxboxes, numbers, revisions, tokens
+from gateway.store.schema.people import (
+    accounts,
+    applications,
+    destinations,
+    faxboxes,
+    numbers,
+    revisions,
+    smtp_users,
+    tokens,
+    usage,
+)
 from gateway.store.schema.queue import holds, jobs, nodes, watermarks
 from gateway.store.schema.records import events, outgoing, smtplog
 from gateway.store.schema.trail import audit
@@ -15,6 +25,7 @@ __all__ = [
     "applications",
     "attempts",
     "audit",
+    "destinations",
     "events",
     "faxboxes",
     "faxes",
@@ -27,8 +38,10 @@ __all__ = [
     "outgoing",
     "renderings",
     "revisions",
+    "smtp_users",
     "smtplog",
     "submissions",
     "tokens",
+    "usage",
     "watermarks",
 ]

@@ -88,6 +88,8 @@ faxes = Table(
     Column("failure_reason", Text, nullable=False, server_default=""),
     Column("failure_text", Text, nullable=False, server_default=""),
     Column("held_reason", Text, nullable=False, server_default=""),
+    Column("approved", Boolean, nullable=False, server_default=text("false")),
+    text_column("user"),
     text_column("carrier_fax_id", 64),
     text_column("connection_id", 64),
     text_column("caller_id"),

@@ -1,6 +1,6 @@
-"""Whose faxes these are: accounts, tokens, applications, faxboxes, numbers."""
+"""Whose faxes these are: accounts, tokens, applications, faxboxes, SMTP users, numbers, and what they use up."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, String, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, String, Table, Text, Uuid, text
 
 from gateway.store.schema.base import metadata, text_column
 from gateway.store.types import Json, UtcDateTime
@@ -18,6 +18,7 @@ accounts = Table(
     # Durations as people write them ("90d"), "forever", or "" for what [retention] says.
     text_column("keep_documents", 16),
     text_column("keep_records", 16),
+    Column("limits", Json, nullable=False, server_default=text("'{}'")),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
 )
@@ -73,7 +74,23 @@ faxboxes = Table(
     Column("inbound_emails", Json, nullable=False),
     Column("outbound_emails", Json, nullable=False),
     text_column("file_type", 8),
+    Column("limits", Json, nullable=False, server_default=text("'{}'")),
     Column("extra", Json, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+#: Who may log in at the SMTP door. ``name`` is in lower case; of the password there is an Argon2id hash.
+smtp_users = Table(
+    "smtp_users",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("account_id", Uuid, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("faxbox_id", Uuid, ForeignKey("faxboxes.id"), nullable=False, index=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("password_hash", String(255), nullable=False),
+    Column("addresses", Json, nullable=False),
+    Column("limits", Json, nullable=False, server_default=text("'{}'")),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
 )
@@ -94,4 +111,25 @@ revisions = Table(
     metadata,
     Column("name", String(32), primary_key=True),
     Column("counter", BigInteger, nullable=False),
+)
+
+#: What was let through on one day (UTC, ``2026-11-22``) of a faxbox, a user or an account: see ``store/usage.py``.
+usage = Table(
+    "usage",
+    metadata,
+    Column("key", String(320), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("faxes", Integer, nullable=False, server_default="0"),
+    Column("pages", Integer, nullable=False, server_default="0"),
+    Column("destinations", Integer, nullable=False, server_default="0"),
+    Column("told", Boolean, nullable=False, server_default=text("false")),
+)
+
+#: The numbers that an account has faxed to before.
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("account_id", Uuid, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", String(64), primary_key=True),
+    Column("first_at", UtcDateTime, nullable=False),
 )

@@ -1,0 +1,160 @@
+"""Logins: the same effort for every name, and ever slower after failures."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway import passwords
+from gateway.account import SmtpUser
+from gateway.errors import Kind, Refusal
+from gateway.provisioning import Provisioning
+from gateway.smtp import auth
+from gateway.smtp.auth import Delays, Logins
+from gateway.store import migrate
+from gateway.store.database import Database, open_database
+
+PASSWORD = "correct horse"
+PEER = "192.0.2.7"
+
+
+class Time:
+    """A clock that moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = await open_database(f"sqlite:///{tmp_path / 'faxgate.db'}")
+    await migrate.upgrade(opened)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def user(db: Database) -> SmtpUser:
+    rules = Provisioning(db, mail_host="fax.example")
+    account, _ = await rules.create_account("Acme", "acme.example")
+    box = await rules.create_faxbox(account.id, {"name": "ward", "permit": ["desk@clinic.example", "d.*@x.example"]})
+    return await rules.create_smtp_user(account.id, box.id, "Desk", PASSWORD)
+
+
+@pytest.fixture
+async def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+async def logins(db: Database, user: SmtpUser, time: Time) -> AsyncIterator[Logins]:
+    made = Logins(db, clock=time.clock, sleep=time.sleep)
+    yield made
+    made.stop()
+
+
+async def refused(logins: Logins, name: str, password: str, peer: str = PEER) -> Kind:
+    with pytest.raises(Refusal) as refusal:
+        await logins.login(name, password, peer)
+    return refusal.value.reason.kind
+
+
+async def test_who_knows_the_password_is_known_with_faxbox_and_addresses(logins: Logins, user: SmtpUser) -> None:
+    found = await logins.login(" DESK", PASSWORD, PEER)
+    assert found == user
+    assert found.addresses == ["desk@clinic.example"]
+    assert found.owns("Desk@Clinic.example")
+    assert not found.owns("boss@clinic.example")
+
+
+@pytest.mark.parametrize("password", ["wrong horse", "", "correct horse\0", "x" * 5000, "\udcff"])
+async def test_any_other_password_is_refused(logins: Logins, password: str) -> None:
+    assert await refused(logins, "desk", password) is Kind.LOGIN_FAILED
+
+
+@pytest.mark.parametrize("name", ["nobody", "", "x" * 300, "a\nb", "\udcff"])
+async def test_a_name_that_nobody_has_costs_the_same_check(
+    logins: Logins, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    checked: list[tuple[str, str]] = []
+    fits = passwords.fits
+
+    def noted(password: str, stored: str) -> bool:
+        checked.append((password, stored.rpartition("$")[0].rpartition("$")[0]))
+        return fits(password, stored)
+
+    monkeypatch.setattr(passwords, "fits", noted)
+    assert await refused(logins, name, PASSWORD) is Kind.LOGIN_FAILED
+    assert await refused(logins, "desk", "wrong horse") is Kind.LOGIN_FAILED
+    (_, of_nobody), (_, of_desk) = checked
+    assert of_nobody == of_desk  # the same algorithm at the same costs
+
+
+async def test_failures_make_the_next_try_of_that_name_later_and_success_clears_them(
+    logins: Logins, time: Time
+) -> None:
+    for _ in range(5):
+        await refused(logins, "desk", "wrong horse")
+    assert time.slept == [1.0, 2.0, 4.0]
+    await logins.login("desk", PASSWORD, PEER)
+    del time.slept[:]
+    await logins.login("desk", PASSWORD, "203.0.113.1")  # the name alone has failed too seldom to cost anything
+    assert time.slept == []
+
+
+def test_tries_side_by_side_wait_for_each_other_and_the_last_are_sent_away() -> None:
+    delays = Delays(Time().clock)
+    for number in range(7):
+        delays.failed(f"user{number}", "192.0.2.0/24")
+    places = [delays.book(f"more{number}", "192.0.2.0/24") for number in range(8)]
+    assert places == [4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 24.0, 24.0]
+    assert places[-1] > auth.PATIENCE
+    assert delays.book("desk", "203.0.113.0/24") == 0.0
+
+
+async def test_who_would_wait_too_long_is_asked_to_come_again(logins: Logins, time: Time) -> None:
+    for _ in range(8):
+        logins._delays.failed("desk", "192.0.2.0/24")
+    assert await refused(logins, "desk", PASSWORD) is Kind.LOGIN_LATER
+    assert time.slept == []
+    time.now += 60
+    await logins.login("desk", PASSWORD, PEER)
+
+
+def test_what_is_remembered_is_bounded_and_fades(monkeypatch: pytest.MonkeyPatch) -> None:
+    time = Time()
+    delays = Delays(time.clock)
+    for _ in range(8):
+        delays.failed("desk", "192.0.2.0/24")
+    assert delays.book("desk", "192.0.2.0/24") == 60.0
+    time.now += auth.FORGET_AFTER + 1
+    assert delays.book("desk", "192.0.2.0/24") == 0.0
+    monkeypatch.setattr(auth, "MOST_KEYS", 30)
+    for number in range(100):
+        delays.failed(f"user{number}", "198.51.100.0/24")
+    assert len(delays._records) <= 30
+    assert delays.book("somebody", "198.51.100.0/24") == 10.0  # the network was not forgotten
+
+
+async def test_passwords_are_checked_off_the_loop(logins: Logins) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    await logins.login("desk", PASSWORD, PEER)
+    counting.cancel()
+    assert turns > 100
