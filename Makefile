@@ -17,12 +17,13 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 PIP := $(BIN)/python -m pip install --quiet
 
-.PHONY: help run test test-all lint format bench clean
+.PHONY: help run test test-all faults lint format bench clean
 
 help:
 	@echo "make run       the whole gateway on embedded parts: one fax goes round, then it waits for yours"
 	@echo "make test      the tests that need nothing but PyPI"
 	@echo "make test-all  these, and then those that need more programs or minutes; nothing may be skipped"
+	@echo "make faults    break it in every way for an hour or two, and write down what happened"
 	@echo "make lint      ruff, mypy and the import layers"
 	@echo "make format    let ruff lay out the code"
 	@echo "make bench     measure"
@@ -37,6 +38,9 @@ test: $(VENV)/installed-tests
 test-all: $(VENV)/installed-tests
 	FAXGATE_TEST_REQUIRE=all $(MAKE) test
 	FAXGATE_TEST_REQUIRE=all $(BIN)/pytest -m full -n auto --maxprocesses=4 $(ARGS)
+
+faults: $(VENV)/installed-tests
+	$(BIN)/python -m tests.faults --write $(ARGS)
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from typing import Any
 from uuid import UUID
@@ -32,11 +32,13 @@ ENCLOSED = "enclosed_blob"
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who our mails come from, how much they may carry, and who is told of what needs a hand ("" for nobody)."""
+    """Who our mails come from, how much they may carry, who is told of what needs a hand ("" for nobody), and how long
+    a mail that could not be sent waits the first time."""
 
     address: str
     max_attachment_bytes: int
     operator: str = ""
+    retry_delay: timedelta = timedelta(minutes=1)
 
     @property
     def host(self) -> str:
@@ -178,7 +180,8 @@ class Notify:
         def unit(tx: Tx) -> None:
             outgoing.failed(tx, telling.id, error.message, final=given_up)
             if not given_up:
-                jobs.again(tx, job, datetime.now(UTC) + spread(step(MAIL_STEPS, job.tries)), error.message)
+                wait = spread(step(MAIL_STEPS, job.tries) * self._sender.retry_delay)
+                jobs.again(tx, job, datetime.now(UTC) + wait, error.message)
                 return
             jobs.finish(tx, job)
             fax = faxes.get(tx, telling.fax_id) if telling.fax_id else None

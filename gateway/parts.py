@@ -70,7 +70,8 @@ def limits(settings: Settings) -> Limits:
 
 def sender(settings: Settings) -> Sender:
     """Who our mails come from."""
-    return Sender(settings.smarthost.sender, settings.smarthost.max_attachment_bytes, settings.operator.email)
+    host = settings.smarthost
+    return Sender(host.sender, host.max_attachment_bytes, settings.operator.email, host.retry_delay)
 
 
 def smarthost(settings: Settings) -> Smarthost:

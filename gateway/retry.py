@@ -3,6 +3,9 @@
 import random
 from datetime import timedelta
 from enum import StrEnum
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Outcome(StrEnum):
@@ -25,9 +28,9 @@ PASSING = frozenset(
     {Outcome.BUSY, Outcome.NO_ANSWER, Outcome.DROPPED, Outcome.TRAINING, Outcome.CARRIER, Outcome.OTHER}
 )
 
-#: Mails to people are tried again for this long, at these distances (the last one repeats).
+#: Mails to people are tried again for this long, at these multiples of the first distance (the last one repeats).
 MAIL_PATIENCE = timedelta(days=5)
-MAIL_STEPS = tuple(timedelta(minutes=m) for m in (1, 5, 15, 30, 60))
+MAIL_STEPS = (1, 5, 15, 30, 60)
 
 #: Looks at an attempt whose outcome is unknown, after it became so: 5, 15, 30, 60 s, then each minute.
 UNKNOWN_STEPS = tuple(timedelta(seconds=s) for s in (5, 10, 15, 30, 60))
@@ -48,6 +51,6 @@ def next_try(outcome: Outcome, tries: int, allowed: int, delay: timedelta) -> ti
     return spread(min(delay * 2 ** max(0, tries - 1), max(delay, timedelta(hours=1))))
 
 
-def step(steps: tuple[timedelta, ...], done: int) -> timedelta:
+def step(steps: tuple[T, ...], done: int) -> T:
     """Return the distance to the try after *done* tries; the last of *steps* repeats."""
     return steps[min(done, len(steps) - 1)]

@@ -51,7 +51,8 @@ class CaughtMail:
         return str(self.parsed.get("Subject", ""))
 
     def log_line(self) -> str:
-        """The mail as one line of JSON. ``from`` and ``to`` are the envelope's: who really got it."""
+        """The mail as one line of JSON. ``from`` and ``to`` are the envelope's: who really got it. ``documents`` are
+        the SHA-256 of what is attached."""
         said = {
             "at": self.at.isoformat(),
             "message_id": str(self.parsed.get("Message-ID", "")),
@@ -60,6 +61,7 @@ class CaughtMail:
             "subject": self.subject,
             "x_fax_id": str(self.parsed.get("X-Fax-Id", "")),
             "sha256": hashlib.sha256(self.content).hexdigest(),
+            "documents": [_digest_of(part) for part in self.parsed.iter_attachments()],
         }
         return json.dumps(said) + "\n"
 
@@ -213,6 +215,11 @@ class _Handler:
 def _abort(session: SMTP) -> None:
     if isinstance(session.transport, asyncio.WriteTransport):
         session.transport.abort()
+
+
+def _digest_of(part: EmailMessage) -> str:
+    content = part.get_payload(decode=True)
+    return hashlib.sha256(content if isinstance(content, bytes) else b"").hexdigest()
 
 
 def _append(log: Path, line: str) -> None:

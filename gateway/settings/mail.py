@@ -1,12 +1,13 @@
 """The sections about mail: the doors where it is taken, and the server that takes ours."""
 
 import socket
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from gateway.settings.section import Count, Section
-from gateway.settings.values import LOOPBACK, Address, Email, FilePath, Host, Hostname, Listed, Networks
+from gateway.settings.values import LOOPBACK, Address, Duration, Email, FilePath, Host, Hostname, Listed, Networks
 
 
 class Listener(Section):
@@ -71,6 +72,11 @@ class Smarthost(Section):
     )
     max_attachment_bytes: Count = Field(
         15_000_000, description="Larger documents are not attached; the mail says where they are."
+    )
+
+    retry_delay: Duration = Field(
+        timedelta(minutes=1),
+        description="Before a mail is sent again that it did not take; it grows to sixty times that.",
     )
 
     @model_validator(mode="after")

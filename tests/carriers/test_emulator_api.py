@@ -301,13 +301,16 @@ async def test_the_log_tells_each_step_of_an_accepted_fax(receiver: Receiver, tm
     await client.close()
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     await emulator.stop()
-    outbound = emulator.faxes[0]
-    assert [(line["status"], line["sha256"], line["pages"]) for line in lines] == [
+    outbound, inbound = emulator.faxes
+    sent = [line for line in lines if line["direction"] == "outbound"]
+    assert [(line["status"], line["sha256"], line["pages"]) for line in sent] == [
         ("queued", "", None),
         ("queued", outbound.sha256, 2),
         ("delivered", outbound.sha256, 2),
     ]
-    assert {(line["id"], line["to"], line["client_state"]) for line in lines} == {(outbound.id, OURS, state("a"))}
+    assert {(line["id"], line["to"], line["client_state"]) for line in sent} == {(outbound.id, OURS, state("a"))}
+    came = [(line["id"], line["status"], line["sha256"]) for line in lines if line["direction"] == "inbound"]
+    assert came == [(inbound.id, "receiving", ""), (inbound.id, "received", outbound.sha256)]
 
 
 async def test_it_can_be_stopped_and_started_on_the_same_port(client: Telnyx, emulator: Emulator) -> None:

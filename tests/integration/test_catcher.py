@@ -77,7 +77,7 @@ async def test_folder_and_log_hold_every_mail_that_was_accepted(tmp_path: Path) 
     await catcher.stop()
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["message_id"] for line in lines] == ["<1@fax.example.com>", "<2@fax.example.com>"]
-    assert set(lines[0]) == {"at", "message_id", "from", "to", "subject", "x_fax_id", "sha256"}
+    assert set(lines[0]) == {"at", "message_id", "from", "to", "subject", "x_fax_id", "sha256", "documents"}
     assert lines[0]["subject"] == "Fax to +1 202-555-0123: delivered (3 pages)"
     assert (lines[0]["from"], lines[0]["to"]) == ("", "alice@example.org")
     assert lines[0]["x_fax_id"] == "0193a2b4-0000-7000-8000-00000000beef"

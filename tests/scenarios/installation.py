@@ -37,6 +37,10 @@ OFFICE, CLINIC = "+12025550100", "+12025550199"
 HANG = 60.0
 
 
+class EndedEarly(AssertionError):
+    """The process ended before it was ready."""
+
+
 @dataclass
 class Process:
     """One run of ``faxgate serve``. ``told`` is what it has said on its NOTIFY_SOCKET."""
@@ -123,6 +127,7 @@ host = "127.0.0.1"
 port = {self.catcher.port}
 tls = "none"
 sender = "fax@fax.test.example"
+retry_delay = "300ms"
 [fetch]
 allowed_networks = ["127.0.0.0/8"]
 [fax]
@@ -181,32 +186,35 @@ format = "json"
             await running.stop()
 
     async def start(
-        self, sockets: Sequence[socket.socket] = (), environment: Mapping[str, str] | None = None
+        self,
+        sockets: Sequence[socket.socket] = (),
+        environment: Mapping[str, str] | None = None,
+        under: Sequence[str] = (),
     ) -> Process:
         """Start ``faxgate serve``; return when it has said READY=1. *sockets* are handed over as systemd does it:
-        as descriptors from 3 on, for the process that LISTEN_PID names."""
+        as descriptors from 3 on, for the process that LISTEN_PID names. *under* is a command that runs it."""
         channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         address = self.root / f"notify-{os.urandom(4).hex()}"
         channel.bind(str(address))
         log = self.root / "serve.log"
         with log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", _HAND_OVER, ",".join(str(each.fileno()) for each in sockets), sys.executable),
-                *("-W", "error", "-m", "gateway", "serve", "--config", str(self.config)),
+                *(sys.executable, "-c", _HAND_OVER, ",".join(str(each.fileno()) for each in sockets)),
+                *(*under, sys.executable, "-W", "error", "-m", "gateway", "serve", "--config", str(self.config)),
                 env={**os.environ, "NOTIFY_SOCKET": str(address), **(environment or {})},
                 pass_fds=[each.fileno() for each in sockets],
                 stdin=asyncio.subprocess.DEVNULL,
                 stderr=stderr,
             )
         running = Process(process, [], log)
-        self.runs.append(running)
+        self.runs = [run for run in self.runs if run.process.returncode is None] + [running]
         loop = asyncio.get_running_loop()
         loop.add_reader(channel, _hear, running, channel)
         running.watching = loop.create_task(_until_ended(running, channel))
         async with asyncio.timeout(HANG):
             while not any("READY=1" in said for said in running.told):
                 if process.returncode is not None:
-                    raise AssertionError(f"serve ended with {process.returncode}: {log.read_text()}")
+                    raise EndedEarly(f"serve ended with {process.returncode}: {log.read_text()[-4000:]}")
                 await asyncio.sleep(0.01)
         return running
 
@@ -341,8 +349,8 @@ def reserved() -> Iterator[int]:
 @contextlib.asynccontextmanager
 async def installed(root: Path, database_url: str, *, behind_nat: bool = False) -> AsyncIterator[Installation]:
     """An installation with everything set up, its daemon not yet started."""
-    emulator = Emulator(EmulatorSettings(api_key="key", pace=0.03, webhook_backoff=0.2))
-    catcher = MailCatcher()
+    emulator = Emulator(EmulatorSettings(api_key="key", pace=0.03, webhook_backoff=0.2, log=root / "carrier.jsonl"))
+    catcher = MailCatcher(log=root / "mails.jsonl")
     await emulator.start()
     await catcher.start()
     with reserved() as smtp_port, reserved() as http_port:

@@ -54,6 +54,7 @@ def test_waits_are_spread() -> None:
 
 
 def test_the_last_step_repeats() -> None:
+    steps: tuple[object, ...]
     for steps in (MAIL_STEPS, UNKNOWN_STEPS):
         assert [step(steps, done) for done in range(len(steps))] == list(steps)
         assert step(steps, 10**6) == steps[-1]

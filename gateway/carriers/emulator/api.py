@@ -53,7 +53,8 @@ class FaxApi:
         if self._posts[fax.to_number] <= behaviour(fax.to_number).unavailable:
             raise unavailable(503)
         self._exchange.accept(fax)
-        if self._resets(fax):
+        fax.unanswered = self._resets(fax)
+        if fax.unanswered:
             return reset(request)
         return web.json_response({"data": self._shown(fax)}, status=202)
 

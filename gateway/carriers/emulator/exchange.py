@@ -181,6 +181,7 @@ class Exchange:
         fax.caller_id = caller_id or from_
         self.faxes[fax.id] = fax
         self._move(fax, "receiving")
+        self._journal.note(fax)
         return fax
 
     async def _take(self, fax: EmulatedFax, document: Document, fail_with: str = "") -> None:
@@ -194,11 +195,14 @@ class Exchange:
         await asyncio.sleep(self._settings.pace)
         self.renew_link(fax, valid=not self._faults.expire_links)
         self._move(fax, "received")
+        self._journal.note(fax)
 
     def _fail(self, fax: EmulatedFax, failure: CallFailed) -> None:
         fax.failure_reason = failure.reason
         fax.pages_sent = failure.pages
         self._move(fax, "failed")
+        if fax.direction is Direction.INBOUND:
+            self._journal.note(fax)
 
     def _move(self, fax: EmulatedFax, status: str, tell: bool = True) -> None:
         fax.move(status)

@@ -20,6 +20,7 @@ class EmulatedFax:
     """One fax. ``given`` is the content that came with the request, ``source`` its media_url or media_name.
 
     ``history`` holds each status with its time. ``pages_sent`` and ``duration`` (seconds) are those of the call.
+    ``unanswered``: the connection was reset instead of a 202.
     """
 
     direction: Direction
@@ -37,6 +38,7 @@ class EmulatedFax:
     webhook_url: str = ""
     caller_id: str = ""
     partial: bool = False
+    unanswered: bool = False
     document: Document | None = None
     failure_reason: str = ""
     pages_sent: int | None = None

@@ -10,7 +10,8 @@ from gateway.dialects.telnyx import write_time
 
 
 class Journal:
-    """Appends a line for each outgoing fax when it is accepted, when its document was fetched, and at its end."""
+    """Appends a line for each outgoing fax when it is accepted, when its document was fetched, and at its end; for each
+    incoming one when it begins and at its end."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -24,6 +25,7 @@ class Journal:
         line = {
             "at": write_time(datetime.now(UTC)),
             "id": fax.id,
+            "direction": fax.direction.value,
             "to": fax.to_number,
             "from": fax.from_number,
             "client_state": fax.client_state,
@@ -31,6 +33,7 @@ class Journal:
             "sha256": fax.sha256,
             "pages": fax.pages,
             "status": fax.status,
+            "failure_reason": fax.failure_reason,
         }
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()

@@ -1,0 +1,66 @@
+"""The carrier accepts and does not say so, is down for long, says things twice, too early, never, or is not itself."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import aiohttp
+
+from gateway.carriers.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from tests.faults.fault import Fault, Report
+from tests.faults.scene import scene
+
+
+async def ambiguous(folder: Path, size: int) -> Report:
+    """*size* faxes, of which three in ten are accepted without an answer."""
+    async with scene(folder) as stage, stage.house.serving():
+        stage.house.emulator.faults.ambiguous_rate = 0.3
+        began = time.monotonic()
+        for _ in range(size):
+            stage.mail()
+            await asyncio.sleep(0.05)
+        verdict = await stage.judged(patience=120 + size * 0.3)
+        took = time.monotonic() - began
+        settled = verdict.outcomes["delivered"] / size
+        assert settled >= 0.99, f"only {settled:.1%} were settled by themselves: {verdict.outcomes}"
+        unanswered = sum(fax.unanswered for fax in stage.house.emulator.faxes)
+        assert unanswered, "no answer was kept back: nothing was tried"
+    return Report(unanswered, verdict, [took], f"{settled:.1%} settled by themselves, all within {took:.0f} s")
+
+
+async def webhooks(folder: Path, size: int) -> Report:
+    """*size* faxes whose webhooks come three times and shuffled, or never; forged and stale ones meanwhile."""
+    refused = 0
+    async with scene(folder) as stage, stage.house.serving(), aiohttp.ClientSession() as web:
+        emulator = stage.house.emulator
+        for index in range(size):
+            emulator.faults.drop_webhooks = index % 3 == 0
+            emulator.faults.shuffle_webhooks = index % 3 == 1
+            # A number that ends in 0009 hears each webhook three times.
+            stage.mail(f"+1212{3_000_009 + 10_000 * index}" if index % 3 == 2 else "")
+            if index % 2:
+                await stage.receive()
+            refused += await _forge(web, f"{stage.house.http}/webhooks/telnyx", emulator.settings.signing_seed)
+            await asyncio.sleep(0.1)
+        verdict = await stage.judged(patience=120)
+        assert refused == 3 * size, f"{3 * size - refused} forged, unsigned or stale webhooks were taken"
+    return Report(4 * size, verdict, note=f"{refused} forged, unsigned or stale ones refused")
+
+
+async def _forge(web: aiohttp.ClientSession, url: str, seed: bytes) -> int:
+    """Post an event with a wrong signature, with none, and with an old one; return how many were refused."""
+    lie = {"data": {"id": "lie", "event_type": "fax.delivered", "payload": {"fax_id": "x", "direction": "outbound"}}}
+    raw, now = json.dumps(lie).encode(), int(time.time())
+    stale = str(now - 360)
+    forged = {SIGNATURE_HEADER: sign(bytes(32), str(now), raw), TIMESTAMP_HEADER: str(now)}
+    old = {SIGNATURE_HEADER: sign(seed, stale, raw), TIMESTAMP_HEADER: stale}
+    refused = 0
+    for headers in (forged, {}, old):
+        async with web.post(url, data=raw, headers=headers) as response:
+            refused += response.status in {401, 403}
+    return refused
+
+
+AMBIGUOUS = Fault("F6", "the carrier accepts and resets instead of answering (30 %)", ambiguous, short=60, long=1000)
+WEBHOOKS = Fault("F8", "webhooks doubled, shuffled, lost, forged, stale", webhooks, short=24, long=300)
