@@ -29,7 +29,10 @@ class Handle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at one fax. ``ordinal`` counts from 1; ``client_state`` and ``handle`` are unique per attempt."""
+    """One try at one fax. ``ordinal`` counts from 1; ``client_state`` and ``handle`` are unique per attempt.
+
+    ``document_blob`` is what the carrier gets, ``preview_blob`` a picture of its first page, "" for the rendering's.
+    """
 
     id: UUID
     fax_id: UUID
@@ -40,6 +43,7 @@ class Attempt:
     handle: str
     document_blob: str
     intent_at: datetime
+    preview_blob: str = ""
     unknown_at: datetime | None = None
     list_answered_at: datetime | None = None
     fetched_at: datetime | None = None

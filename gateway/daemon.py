@@ -94,7 +94,7 @@ class Daemon:
         if "worker" in self.roles:
             policy = parts.policy(settings)
             prepare = Prepare(self.db, self.blobs, sandbox, parts.limits(settings), settle, policy)
-            transmit = Transmit(self.db, self.blobs, carrier, settle, notify, policy)
+            transmit = Transmit(self.db, self.blobs, sandbox, carrier, settle, notify, policy)
             resolve = Resolve(self.db, carrier, settle, notify, policy)
             stories: dict[str, Story] = {
                 PREPARE: prepare.run,

@@ -72,6 +72,23 @@ class RenderedDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """What stands at the top of every page beside its number: when it is sent, by whom, from which number."""
+
+    when: str
+    name: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class StampedDocument:
+    """The document of one attempt: its pages, and the size of the PDF in bytes."""
+
+    pages: int
+    pdf_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Inspection:
     """What a received document is."""
 

@@ -61,6 +61,7 @@ jobs = _gauge("jobs", "Jobs in the queue", "state", "kind")
 oldest_job_seconds = _gauge("oldest_job_seconds", "How long the oldest job that is due has waited")
 outgoing_mails = _counter("outgoing_mails", "Tries to hand a mail to the smarthost: sent, deferred, failed", "outcome")
 render_seconds = _histogram("render_seconds", "Time to render a document")
+stamp_seconds = _histogram("stamp_seconds", "Time to make the document of an attempt of rendered pages")
 sandbox_kills = _counter("sandbox_kills", "Confined processes that were ended: time, memory, crash, output", "why")
 db_commit_seconds = _histogram("db_commit_seconds", "Time of a commit, with the syncs it waits for", _COMMIT_SECONDS)
 

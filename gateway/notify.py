@@ -17,8 +17,8 @@ from gateway.mail.compose import Attachment, ComposedMail, NotSent, compose
 from gateway.mail.facts import Facts, facts_about
 from gateway.mail.smarthost import Smarthost
 from gateway.retry import MAIL_PATIENCE, MAIL_STEPS, spread, step
-from gateway.store import faxes, jobs, mailbag, outgoing, provision
-from gateway.store.database import Database, Tx, first
+from gateway.store import attempts, faxes, jobs, mailbag, outgoing, provision
+from gateway.store.database import Database, Tx, first, one
 from gateway.store.folder import Folder
 from gateway.store.jobs import Job
 from gateway.store.schema import accounts, applications, faxboxes
@@ -159,10 +159,17 @@ class Notify:
     async def _attachments(self, telling: Telling, fax: Fax) -> list[Attachment]:
         if telling.tale is Tale.RECEIVED:
             return await self._read(telling.facts.get(ENCLOSED, ""), telling.facts["media_type"], inline=False)
-        if telling.tale is Tale.RECEIPT and fax.rendering_id is not None:
-            row = await self._db.rows(mailbag.rendering(fax.rendering_id))
-            return await self._read(row[0]["preview_blob"], "image/png", inline=True) if row else []
+        if telling.tale is Tale.RECEIPT:
+            return await self._read(await self._preview(fax), "image/png", inline=True)
         return []
+
+    async def _preview(self, fax: Fax) -> str:
+        """Return the picture of the first page as it was sent last, or was going to be; "" when there is none."""
+        tried = await attempts.of_fax(self._db, fax.id)
+        if tried and tried[-1].preview_blob:
+            return tried[-1].preview_blob
+        rendering = await one(self._db, mailbag.rendering(fax.rendering_id)) if fax.rendering_id else None
+        return rendering["preview_blob"] if rendering else ""
 
     async def _read(self, blob: str, media_type: str, *, inline: bool) -> list[Attachment]:
         if not blob:

@@ -60,6 +60,7 @@ def policy(settings: Settings) -> Policy:
         unknown_patience=settings.carrier.unknown_patience,
         lease=settings.worker.lease,
         paper=settings.fax.paper,
+        header=settings.fax.header,
     )
 
 

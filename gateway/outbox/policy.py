@@ -25,6 +25,7 @@ class Policy:
     ``settle_delay`` is the distance to the first look at a hand-over whose outcome is not known; later looks are
     further apart. ``unknown_patience`` is how long the carrier's list may stay silent about it before a person
     decides. ``lease`` is how long a worker may be silent: half of it must be left when the carrier is asked.
+    ``header`` says whether the header line is put on every page.
     """
 
     public_url: str = ""
@@ -34,6 +35,7 @@ class Policy:
     unknown_patience: timedelta = timedelta(minutes=15)
     lease: timedelta = timedelta(seconds=60)
     paper: Literal["letter", "a4", "legal"] = "letter"
+    header: bool = False
 
     @property
     def handle_kind(self) -> Handle:

@@ -5,8 +5,10 @@ document, is committed before the one request; and what the request's outcome le
 (``resolve``), never by a second request.
 """
 
+import asyncio
 import base64
 import secrets
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -15,13 +17,15 @@ from gateway.attempt import OPEN, Attempt, AttemptState, Handle
 from gateway.carriers.carrier import Accepted, Carrier, CarrierError, HandingOver, Order, Rejected, Throttled, Unknown
 from gateway.dialects import telnyx
 from gateway.document import MediaType
-from gateway.errors import Refusal
+from gateway.errors import Reason, Refusal
 from gateway.fax import Fax, State
 from gateway.ids import new_id, new_token
 from gateway.notify import Notify
+from gateway.outbox.document import AttemptDocument, Documents
 from gateway.outbox.policy import CANCEL, RESOLVE, TRANSMIT, WITHDRAW, Policy, lines, withdraw
 from gateway.outbox.settle import LIVE, Settle
 from gateway.retry import spread
+from gateway.sandbox import Sandbox
 from gateway.store import attempts, faxes, jobs, provision
 from gateway.store.database import Database, Tx
 from gateway.store.folder import Folder
@@ -38,20 +42,40 @@ class Transmit:
     """The jobs ``transmit`` and ``cancel``; their subject is the fax."""
 
     def __init__(
-        self, db: Database, blobs: Folder, carrier: Carrier, settle: Settle, notify: Notify, policy: Policy
+        self,
+        db: Database,
+        blobs: Folder,
+        sandbox: Sandbox,
+        carrier: Carrier,
+        settle: Settle,
+        notify: Notify,
+        policy: Policy,
     ) -> None:
         self._db = db
         self._blobs = blobs
+        self._documents = Documents(db, blobs, sandbox, header=policy.header)
         self._carrier = carrier
         self._settle = settle
         self._notify = notify
         self._policy = policy
 
     async def run(self, job: Job) -> None:
-        """Make one attempt: commit it, ask the carrier once, commit the answer."""
-        started = datetime.now(UTC)
-        found = await self._db.write(lambda tx: self._intend(tx, job))
+        """Make one attempt: commit it with its document, ask the carrier once, commit the answer."""
+        with ExitStack() as files:
+            try:
+                document = await self._document(UUID(job.subject), files)
+            except Refusal as refusal:
+                if refusal.reason.temporary:
+                    raise
+                reason = refusal.reason
+                await self._db.write(lambda tx: self._without_document(tx, job, reason))
+                return
+            crashpoint.reach("transmit.stamped")
+            started = datetime.now(UTC)
+            seals = [*document.seals, lambda: crashpoint.reach("transmit.sealed")]
+            found = await self._db.write(lambda tx: self._intend(tx, job, document), before=seals)
         if found is None:
+            await asyncio.to_thread(self._documents.drop, document)
             return
         fax, attempt, order = found
         crashpoint.reach("transmit.intended")
@@ -77,8 +101,38 @@ class Transmit:
 
     # -- before the request --------------------------------------------------------------------------------------------
 
-    def _intend(self, tx: Tx, job: Job) -> tuple[Fax, Attempt, Order] | None:
+    async def _document(self, fax_id: UUID, files: ExitStack) -> AttemptDocument:
+        """Make the document of the next attempt; an empty one where no attempt will follow."""
+        fax = await faxes.fetch(self._db, fax_id)
+        tried = await attempts.of_fax(self._db, fax_id)
+        if fax is None or fax.state is not State.QUEUED or (tried and tried[-1].state in OPEN):
+            return AttemptDocument("")
+        return await self._documents.make(fax, files)
+
+    def _without_document(self, tx: Tx, job: Job, reason: Reason) -> None:
+        """The document cannot be made, and no later try will change that."""
+        found = self._waiting(tx, job)
+        if found is not None:
+            jobs.finish(tx, job)
+            self._settle.fail(tx, found[0].id, [State.QUEUED], reason.kind.value, reason.sentence)
+
+    def _intend(self, tx: Tx, job: Job, document: AttemptDocument) -> tuple[Fax, Attempt, Order] | None:
         """Commit to an attempt, or find that there is nothing to send any more."""
+        found = self._waiting(tx, job)
+        if found is None:
+            return None
+        fax, tries = found
+        if not document.blob:  # it was queued anew a moment ago, with a job of its own
+            jobs.finish(tx, job)
+            return None
+        attempt = self._new_attempt(fax, document, tries + 1)
+        attempts.insert(tx, attempt)
+        faxes.change(tx, fax.id, [State.QUEUED], tries=fax.tries + 1, next_try_at=None)
+        return fax, attempt, self._order(tx, fax, attempt)
+
+    def _waiting(self, tx: Tx, job: Job) -> tuple[Fax, int] | None:
+        """Return the fax of *job*, locked, and how many attempts it has had; None, and the job is finished, when it
+        does not wait for another."""
         jobs.owned(tx, job)
         fax = faxes.get(tx, UUID(job.subject), lock=True)
         if fax is None or fax.state is not State.QUEUED:
@@ -88,10 +142,7 @@ class Transmit:
         if last is not None and last.state in OPEN:
             self._left_open(tx, job, last)
             return None
-        attempt = self._new_attempt(fax, 1 if last is None else last.ordinal + 1)
-        attempts.insert(tx, attempt)
-        faxes.change(tx, fax.id, [State.QUEUED], tries=fax.tries + 1, next_try_at=None)
-        return fax, attempt, self._order(tx, fax, attempt)
+        return fax, 0 if last is None else last.ordinal
 
     def _left_open(self, tx: Tx, job: Job, last: Attempt) -> None:
         """An earlier run of this job ended between its commit and the answer: nobody knows what the carrier has."""
@@ -99,7 +150,7 @@ class Transmit:
         if last.state is AttemptState.INTENT:
             self._unknown(tx, last, "the gateway was interrupted while it handed the fax over")
 
-    def _new_attempt(self, fax: Fax, ordinal: int) -> Attempt:
+    def _new_attempt(self, fax: Fax, document: AttemptDocument, ordinal: int) -> Attempt:
         identity = new_id()
         kind = self._policy.handle_kind
         return Attempt(
@@ -111,7 +162,8 @@ class Transmit:
             client_state=base64.b64encode(f"faxgate:{identity.hex}".encode()).decode(),
             handle_kind=kind,
             handle=new_token() if kind is Handle.TOKEN else f"faxgate-{secrets.token_hex(16)}.pdf",
-            document_blob=fax.pages_blob,
+            document_blob=document.blob,
+            preview_blob=document.preview,
             intent_at=datetime.now(UTC),
         )
 

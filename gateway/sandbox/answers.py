@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import TypeVar
 
-from gateway.document import Automatic, Inspection, Part, Reading, RenderedDocument
+from gateway.document import Automatic, Inspection, Part, Reading, RenderedDocument, StampedDocument
 from gateway.sandbox.wire import Garbled, Header, reason_from
 
 #: Beyond any document that is opened.
@@ -59,6 +59,12 @@ def rendered_from(value: object) -> RenderedDocument:
     known = _header(value)
     sizes = (_get(known, name, int) for name in ("pages", "tiff_bytes", "pdf_bytes", "preview_bytes"))
     return RenderedDocument(*sizes)
+
+
+def stamped_from(value: object) -> StampedDocument:
+    """Read a ``stamped``; raises Garbled."""
+    known = _header(value)
+    return StampedDocument(_get(known, "pages", int), _get(known, "pdf_bytes", int))
 
 
 def step_from(value: object) -> tuple[int, int, str, int]:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import BinaryIO
 
+from gateway.document import Header as HeaderLine
 from gateway.document import MediaType
 from gateway.documents.convert import convert
 from gateway.documents.raster import Raster
 from gateway.documents.render import Files, Input, Step, render
+from gateway.documents.stamp import stamp
 from gateway.errors import Kind, refuse
 from gateway.mail.parse import extract
 from gateway.sandbox.reader import THE_DOCUMENT, guarded, mapped, release, whole
@@ -22,7 +24,7 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 def work(header: Header, channel: Channel, files: list[int]) -> None:
     """Do the job of *header* with *files* and send its answer."""
-    perform = {"render": _render, "convert": _convert}[header["do"]]
+    perform = {"render": _render, "convert": _convert, "stamp": _stamp}[header["do"]]
     channel.send(guarded(lambda: with_disk_errors(lambda: perform(header, channel, files))))
 
 
@@ -49,6 +51,12 @@ def _render(header: Header, channel: Channel, files: list[int]) -> Header:
 def _convert(header: Header, channel: Channel, files: list[int]) -> Header:
     output = _emptied(files[1])
     return {"converted": convert(whole(files[0]), THE_DOCUMENT, MediaType(header["to"]), output, _progress(channel))}
+
+
+def _stamp(header: Header, channel: Channel, files: list[int]) -> Header:
+    line = None if header["header"] is None else HeaderLine(**header["header"])
+    pdf, preview = (_emptied(descriptor) for descriptor in files[:2])
+    return {"stamped": asdict(stamp([whole(file) for file in files[2:]], line, pdf, preview, _progress(channel)))}
 
 
 def _from_mail(source: Source, descriptor: int) -> list[Input]:

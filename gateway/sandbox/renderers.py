@@ -88,11 +88,12 @@ class Zygote:
 
 
 class Renderers:
-    """At most *count* jobs at once."""
+    """At most *count* jobs at once, and as many brief ones, which do not wait behind them."""
 
     def __init__(self, count: int, limits: Limits) -> None:
         self._limits = limits
         self._places = asyncio.Semaphore(count)
+        self._brief_places = asyncio.Semaphore(count)
         self._ready: asyncio.Future[Zygote] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._zygote: Zygote | None = None
@@ -119,10 +120,12 @@ class Renderers:
         """The zygote's process id."""
         return [self._zygote.worker.pid] if self._zygote else []
 
-    async def run(self, header: Header, files: Sequence[int], on_progress: Progress | None) -> Header:
+    async def run(
+        self, header: Header, files: Sequence[int], on_progress: Progress | None, *, brief: bool = False
+    ) -> Header:
         """Do a job and return its last datagram. Raises Refusal: RENDERING_STOPPED when the document ended its child,
         INTERNAL when the zygote was lost."""
-        async with self._places:
+        async with self._brief_places if brief else self._places:
             ours, theirs = pair()
             link = Link(ours)
             try:

@@ -6,12 +6,14 @@ offsets do not matter and are not moved.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 
 from gateway import logs
-from gateway.document import Inspection, MediaType, Reading, RenderedDocument
+from gateway.document import Header as HeaderLine
+from gateway.document import Inspection, MediaType, Reading, RenderedDocument, StampedDocument
 from gateway.errors import ConfigurationError, Kind, Reason, refuse
-from gateway.sandbox.answers import converted_from, inspection_from, reading_from, rendered_from
+from gateway.sandbox.answers import converted_from, inspection_from, reading_from, rendered_from, stamped_from
 from gateway.sandbox.link import Gone, reopened
 from gateway.sandbox.readers import Deadly, Readers
 from gateway.sandbox.renderers import Renderers
@@ -98,6 +100,24 @@ class Sandbox:
         try:
             _check(answer)
             return rendered_from(answer.get("rendered"))
+        except Garbled:
+            raise _broken() from None
+
+    async def stamp(
+        self, rendered_fds: Sequence[int], header: HeaderLine | None, pdf_fd: int, preview_fd: int
+    ) -> StampedDocument:
+        """Join TIFFs that ``render`` wrote, put *header* at the top of every page, and write the result as a PDF.
+
+        The preview is of its first page. Raises Refusal as ``render``.
+        """
+        with contextlib.ExitStack() as files:
+            descriptors = [files.enter_context(_for_writing(output)) for output in (pdf_fd, preview_fd)]
+            descriptors += [files.enter_context(_for_reading(rendered)) for rendered in rendered_fds]
+            told = None if header is None else asdict(header)
+            answer = await self._renderers.run({"do": "stamp", "header": told}, descriptors, None, brief=True)
+        try:
+            _check(answer)
+            return stamped_from(answer.get("stamped"))
         except Garbled:
             raise _broken() from None
 

@@ -6,6 +6,7 @@
 | a reader | ``do: inspect`` | document | ``inspection`` |
 | the zygote | ``do: render, job, source`` | channel, source, TIFF, PDF, preview | ``rendered`` on the channel |
 | the zygote | ``do: convert, job, to`` | channel, source, output | ``converted`` on the channel |
+| the zygote | ``do: stamp, job, header`` | channel, PDF, preview, TIFFs | ``stamped`` on the channel |
 | the zygote | ``do: kill, job`` | | none |
 
 Both say ``ready`` once. Before its answer a job says ``step`` again and again. The zygote says of every

@@ -15,10 +15,13 @@ from io import BytesIO
 
 from PIL import Image
 
+from gateway.document import Header as HeaderLine
+from gateway.documents import fonts
 from gateway.documents.encode import t6
 from gateway.documents.pdf_writer import PdfWriter, t6_picture
 from gateway.documents.raster import Raster
-from gateway.documents.render import Files, Input, render
+from gateway.documents.render import Files, Input, read_back, render
+from gateway.documents.stamp import stamp
 from gateway.fax import Quality
 from gateway.sandbox import confine, jobs
 from gateway.sandbox.requests import Limits
@@ -109,12 +112,10 @@ def warm_up() -> None:
     writer = PdfWriter(page)
     writer.add(t6_picture(t6(dots), *dots.size, (204, 98)))
     writer.finish()
-    render(
-        [Input("warm-up", page.getvalue())],
-        Raster.of(Quality.NORMAL, "letter"),
-        Files(BytesIO(), BytesIO(), BytesIO()),
-        lambda *_: None,
-    )
+    files = Files(BytesIO(), BytesIO(), BytesIO())
+    render([Input("warm-up", page.getvalue())], Raster.of(Quality.NORMAL, "letter"), files, lambda _: None)
+    fonts.faces()
+    stamp([read_back(files.tiff)], HeaderLine("0:00", "warm-up", "0"), BytesIO(), BytesIO(), lambda _: None)
 
 
 def main(descriptor: int, limits: Limits) -> None:

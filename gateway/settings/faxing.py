@@ -69,3 +69,8 @@ class FaxSection(Section):
         Quality.HIGH,
         description="normal (204x98 dpi), high (204x196), very_high (204x391), ultra_light or ultra_dark (408x391).",
     )
+    header: bool = Field(
+        True,
+        description="Whether date, sender and number stand at the top of every page, as the law asks of senders in the "
+        "US (47 CFR 68.318).",
+    )

@@ -6,10 +6,11 @@ done by hand (``step``), one at a time and without waiting for their time to com
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -25,12 +26,12 @@ from gateway.carriers.carrier import HandingOver, Order
 from gateway.carriers.emulator import Connection, EmulatedFax, Emulator, EmulatorSettings
 from gateway.carriers.telnyx import Telnyx
 from gateway.demo.catcher import CaughtMail, MailCatcher
-from gateway.document import Inspection, MediaType, Reading, RenderedDocument
-from gateway.documents import convert, render
+from gateway.document import Header, Inspection, MediaType, Reading, RenderedDocument, StampedDocument
+from gateway.documents import convert, render, stamp
 from gateway.documents import open as documents
 from gateway.documents.raster import Raster
 from gateway.events import EVENT, Events
-from gateway.fax import Direction, Fax, Origin, State
+from gateway.fax import Direction, Fax, Origin, Quality, State
 from gateway.faxbox import Faxbox
 from gateway.fetch import Fetcher
 from gateway.ids import new_id
@@ -160,7 +161,7 @@ async def until(true: Callable[[], Awaitable[object]], what: str) -> None:
 class OpenSandbox(Sandbox):
     """The sandbox's work, done in this process: the documents of these tests do no harm, and no process must start.
 
-    ``renderings`` counts what was rendered; ``failing`` is raised instead of converting.
+    ``renderings`` counts what was rendered; ``failing`` is raised instead of converting and stamping.
     """
 
     def __init__(self) -> None:
@@ -189,6 +190,17 @@ class OpenSandbox(Sandbox):
         files = render.Files(_file(outputs.tiff_fd), _file(outputs.pdf_fd), _file(outputs.preview_fd))
         result = render.render(inputs, Raster.of(source.quality, source.paper), files, lambda _: None)
         for file in (files.tiff, files.pdf, files.preview):
+            file.flush()
+        return result
+
+    async def stamp(
+        self, rendered_fds: Sequence[int], header: Header | None, pdf_fd: int, preview_fd: int
+    ) -> StampedDocument:
+        if self.failing is not None:
+            raise self.failing
+        pdf, preview = _file(pdf_fd), _file(preview_fd)
+        result = stamp.stamp([whole(rendered) for rendered in rendered_fds], header, pdf, preview, lambda _: None)
+        for file in (pdf, preview):
             file.flush()
         return result
 
@@ -246,7 +258,7 @@ class House:
         self.events = Events(self.db, self.settle, self.inbox)
         limits = Limits(["US"], ["fixed_line_or_mobile"])
         prepare = Prepare(self.db, self.blobs, self.sandbox, limits, self.settle, self.policy)
-        self.transmit = Transmit(self.db, self.blobs, self.carrier, self.settle, self.notify, self.policy)
+        self.transmit = Transmit(self.db, self.blobs, self.sandbox, self.carrier, self.settle, self.notify, self.policy)
         self.resolve = Resolve(self.db, self.carrier, self.settle, self.notify, self.policy)
         self.command = Command(self.settle, 3)
         self.reconcile = Reconcile(self.db, self.carrier, self.events)
@@ -367,8 +379,9 @@ class House:
             notify=[SENDER],
         )
         fax = replace(fax, **changes)
-        names = ("tiff_blob", "pdf_blob", "preview_blob")
-        rendering = {"id": fax.rendering_id, "key": fax.id.hex, "pages": 1, **dict.fromkeys(names, blob)}
+        tiff = await self.blobs.put_bytes(_TIFF)
+        kept = {"tiff_blob": tiff, "pdf_blob": blob, "preview_blob": blob}
+        rendering = {"id": fax.rendering_id, "key": fax.id.hex, "pages": 1, **kept}
 
         def unit(tx: Tx) -> None:
             if fax.rendering_id is not None:
@@ -413,6 +426,17 @@ class House:
 
 
 _DOCUMENT = samples.pdf(1)
+
+
+def _rendered(document: bytes) -> bytes:
+    """Return the TIFF that a rendering of *document* has."""
+    tiff = BytesIO()
+    files = render.Files(tiff, BytesIO(), BytesIO())
+    render.render([render.Input("it", document)], Raster.of(Quality.HIGH, "letter"), files, lambda _: None)
+    return tiff.getvalue()
+
+
+_TIFF = _rendered(_DOCUMENT)
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from gateway.errors import Refusal
 from gateway.events import EVENT
 from gateway.fax import State
 from gateway.outbox import RESOLVE, TRANSMIT
+from gateway.outbox.document import AttemptDocument
 from gateway.store import attempts, jobs, postgres, schema
 from gateway.store.jobs import Job
 from gateway.telling import Tale
@@ -66,8 +67,9 @@ async def at_once(*work: Awaitable[Any]) -> list[Any]:
 async def unknown_attempt(house: House) -> Attempt:
     """Make a fax whose attempt may or may not be with the carrier."""
     fax_id = await house.queue(f"+1202555{4000 + len(await rows(house.db, schema.faxes))}")
+    fax = await house.fax(fax_id)
     job = next(job for job in await house.claim(TRANSMIT) if job.subject == str(fax_id))
-    await house.db.write(lambda tx: house.transmit._intend(tx, job))
+    await house.db.write(lambda tx: house.transmit._intend(tx, job, AttemptDocument(fax.pages_blob)))
     (attempt,) = await house.attempts(fax_id)
     await house.db.write(lambda tx: house.transmit._unknown(tx, attempt, "trial"))
     await house.db.write(lambda tx: jobs.finish(tx, job))

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pytest
 import pytest_asyncio
 
-from gateway.document import MediaType, RenderedDocument
+from gateway.document import Header, MediaType, RenderedDocument
 from gateway.documents.count import pdf_pages, tiff_pages
 from gateway.errors import Kind, Refusal
 from gateway.sandbox import Outputs, Sandbox, Source
@@ -247,3 +247,36 @@ async def test_descriptors_do_not_leak(sandbox: Sandbox, files: Files) -> None:
     for _ in range(5):
         await round_trip()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_rendered_pages_get_their_header_line(sandbox: Sandbox, files: Files) -> None:
+    result, (tiff_bytes, pdf_bytes, _) = await render(sandbox, files, pdf(3))
+    made, preview = files.new(b"old"), files.new()
+    line = Header("2026-11-25 14:05 EST", "Klinik Müller", "+1 202-555-0100")
+    done = await sandbox.stamp([files.new(tiff_bytes).fileno()], line, made.fileno(), preview.fileno())
+    content = os.pread(made.fileno(), 1 << 20, 0)
+    assert (done.pages, done.pdf_bytes) == (result.pages, len(content))
+    assert pdf_pages(content) == 3
+    assert len(content) > len(pdf_bytes)
+    assert os.pread(preview.fileno(), 8, 0).startswith(b"\x89PNG")
+
+
+async def test_pages_that_are_not_ours_get_none(sandbox: Sandbox, files: Files) -> None:
+    with pytest.raises(Refusal) as raised:
+        await sandbox.stamp([files.new(broken_pdf()).fileno()], None, files.new().fileno(), files.new().fileno())
+    assert raised.value.reason.kind is Kind.PAGES_DISAGREE
+
+
+async def test_a_header_line_does_not_wait_for_long_renderings(files: Files) -> None:
+    box = Sandbox(1, 1)
+    await box.start()
+    try:
+        _, (tiff_bytes, _, _) = await render(box, files, pdf(1))
+        long = asyncio.ensure_future(render(box, files, pdf(300)))
+        await asyncio.sleep(0.05)
+        done = await box.stamp([files.new(tiff_bytes).fileno()], None, files.new().fileno(), files.new().fileno())
+        assert done.pages == 1
+        assert not long.done()
+        assert (await long)[0].pages == 300
+    finally:
+        await box.stop()

@@ -21,6 +21,8 @@ OUT = [
     "intake.committed",
     "prepare.rendered",
     "prepare.queued",
+    "transmit.stamped",
+    "transmit.sealed",
     "transmit.intended",
     "transmit.answered",
     "transmit.committed",

@@ -127,6 +127,7 @@ attempts = Table(
     Column("handle_kind", String(8), nullable=False),
     Column("handle", String(64), nullable=False, unique=True),
     Column("document_blob", String(64), nullable=False),
+    text_column("preview_blob", 64),
     Column("intent_at", UtcDateTime, nullable=False),
     Column("unknown_at", UtcDateTime),
     Column("list_answered_at", UtcDateTime),
