@@ -14,7 +14,7 @@ from gateway.documents.dots import Dots
 from gateway.documents.encode import t6
 from gateway.documents.ink import ink
 from gateway.documents.pdf_writer import PdfWriter, t6_picture
-from gateway.documents.raster import Raster
+from gateway.documents.raster import GRIDS, Raster
 from gateway.documents.render import Files, Input, render
 from gateway.documents.stamp import stamp
 from gateway.documents.t6_join import Rows, above
@@ -90,18 +90,18 @@ def test_code_without_its_end_is_refused() -> None:
         Rows.of(b"\xff\xff\xff\xff", 32)
 
 
-@pytest.mark.parametrize("quality", [Quality.NORMAL, Quality.HIGH])
+@pytest.mark.parametrize("quality", list(Quality))
 def test_the_line_stands_in_the_margin_and_the_rest_is_as_it_was(quality: Quality) -> None:
     tiff = rendered(samples.pdf(3), quality)
     before, after = pictures(tiff), stamped(tiff)
-    down = 98 if quality is Quality.NORMAL else 196
+    grid = GRIDS[quality]
     for plain, headed in zip(before, after, strict=True):
         assert headed.size == plain.size
-        strip = round(0.18 * down) + 1
-        box = (0, 0, 1728, strip)
+        strip = round(0.18 * grid.dpi[1]) + 1
+        box = (0, 0, grid.width, strip)
         assert black(plain.crop(box)) == 0
-        assert black(headed.crop(box)) > 500 * down / 196
-        rest = (0, strip, 1728, plain.height)
+        assert black(headed.crop(box)) > 500 * grid.dpi[1] / 196
+        rest = (0, strip, grid.width, plain.height)
         assert headed.crop(rest).tobytes() == plain.crop(rest).tobytes()
 
 
