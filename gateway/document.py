@@ -15,7 +15,55 @@ class MediaType(StrEnum):
 
     PDF = "application/pdf"
     TIFF = "image/tiff"
+    PNG = "image/png"
+    JPEG = "image/jpeg"
+    GIF = "image/gif"
+    WEBP = "image/webp"
+    HEIC = "image/heic"
+    TEXT = "text/plain"
+    HTML = "text/html"
     MAIL = "message/rfc822"
+
+
+#: Media types, and endings of file names, that claim to be a document which can be faxed. A document's first bytes
+#: say more than its claim; only text has none.
+FAXABLE = {
+    "application/pdf": MediaType.PDF,
+    "application/x-pdf": MediaType.PDF,
+    "application/acrobat": MediaType.PDF,
+    "text/pdf": MediaType.PDF,
+    "pdf": MediaType.PDF,
+    "image/tiff": MediaType.TIFF,
+    "image/tif": MediaType.TIFF,
+    "image/x-tiff": MediaType.TIFF,
+    "application/tiff": MediaType.TIFF,
+    "tif": MediaType.TIFF,
+    "tiff": MediaType.TIFF,
+    "image/png": MediaType.PNG,
+    "image/x-png": MediaType.PNG,
+    "png": MediaType.PNG,
+    "image/jpeg": MediaType.JPEG,
+    "image/jpg": MediaType.JPEG,
+    "image/pjpeg": MediaType.JPEG,
+    "jpg": MediaType.JPEG,
+    "jpeg": MediaType.JPEG,
+    "image/gif": MediaType.GIF,
+    "gif": MediaType.GIF,
+    "image/webp": MediaType.WEBP,
+    "webp": MediaType.WEBP,
+    "image/heic": MediaType.HEIC,
+    "image/heif": MediaType.HEIC,
+    "heic": MediaType.HEIC,
+    "heif": MediaType.HEIC,
+}
+
+#: What one of them is called in a sentence about all.
+FAXABLE_NAMES = "PDF, TIFF, PNG, JPEG, GIF, WebP or HEIC"
+
+
+def claimed(media_type: str, name: str) -> MediaType | None:
+    """Return what a file of this declared *media_type* and *name* claims to be; None when that cannot be faxed."""
+    return FAXABLE.get(media_type.lower()) or FAXABLE.get(name.rpartition(".")[2].lower())
 
 
 class Automatic(StrEnum):

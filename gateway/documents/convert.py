@@ -27,17 +27,17 @@ _COLOURED = {"P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr"}
 def convert(data: bytes, label: str, to: MediaType, output: BinaryIO, progress: Progress) -> int:
     """Write *data* to the empty file *output* as type *to* and return its pages.
 
-    The same type is copied. A PDF becomes T.6 pages at 204x196. Of a TIFF the dots are kept, T.6 code in one strip is
-    copied as it is, and pages in grey or colour become JPEG. Raises Refusal as ``open.opened``, and PAGES_DISAGREE
-    when the result has not every page.
+    The same type is copied. A PDF, or a picture, becomes T.6 pages at 204x196. Of a TIFF the dots are kept, T.6 code
+    in one strip is copied as it is, and pages in grey or colour become JPEG. Raises Refusal as ``open.opened``, and
+    PAGES_DISAGREE when the result has not every page.
     """
     with opened(data, label) as document:
         if document.media_type is to:
             output.write(data)
-        elif isinstance(document, Tiff):
+        elif isinstance(document, Tiff) and to is MediaType.PDF:
             _to_pdf(data, document, output, progress)
         else:
-            _to_tiff(document, output, progress)
+            _to_pages(document, to, output, progress)
         written = read_back(output)
         counted = pdf_pages(written) if to is MediaType.PDF else tiff_pages(written, document.pages)
         if document.media_type is not to and counted != document.pages:
@@ -45,12 +45,18 @@ def convert(data: bytes, label: str, to: MediaType, output: BinaryIO, progress: 
         return document.pages
 
 
-def _to_tiff(document: Document, output: BinaryIO, progress: Progress) -> None:
-    writer = TiffWriter(output, document.pages)
+def _to_pages(document: Document, to: MediaType, output: BinaryIO, progress: Progress) -> None:
+    tiff, pdf = (TiffWriter(output, document.pages), None) if to is MediaType.TIFF else (None, PdfWriter(output))
     for index in range(document.pages):
         progress(Step(index, document.pages, document.label, index + 1))
         page = document.page(index, KEEPING)
-        writer.add(t6(page), page.width, page.height, KEEPING.dpi)
+        code = t6(page)
+        if tiff:
+            tiff.add(code, page.width, page.height, KEEPING.dpi)
+        if pdf:
+            pdf.add(t6_picture(code, page.width, page.height, KEEPING.dpi))
+    if pdf:
+        pdf.finish()
 
 
 def _to_pdf(data: bytes, document: Tiff, output: BinaryIO, progress: Progress) -> None:

@@ -6,9 +6,10 @@ from typing import Protocol
 
 from PIL import Image
 
-from gateway.document import MAX_BYTES, MAX_PAGES, Inspection, MediaType
+from gateway.document import FAXABLE_NAMES, MAX_BYTES, MAX_PAGES, Inspection, MediaType
 from gateway.documents.count import pdf_facts, tiff_pages
 from gateway.documents.dots import Dots
+from gateway.documents.image_file import ImageFile
 from gateway.documents.pdf import Pdf
 from gateway.documents.raster import Raster
 from gateway.documents.refusal import refuse_document
@@ -17,7 +18,15 @@ from gateway.errors import Kind, Refusal
 
 #: Readers take a PDF whose header stands within the first 1024 bytes; so do we.
 SNIFFED_BYTES = 1024
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MAGIC = {
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), MediaType.TIFF),
+    b"\x89PNG\r\n\x1a\n": MediaType.PNG,
+    b"\xff\xd8\xff": MediaType.JPEG,
+    b"GIF87a": MediaType.GIF,
+    b"GIF89a": MediaType.GIF,
+}
+#: Major brands of HEIF files that hold HEVC pictures (ISO/IEC 23008-12, annex B).
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
 
 
 class Document(Protocol):
@@ -42,22 +51,32 @@ class Document(Protocol):
 
 def sniff(head: bytes) -> MediaType | None:
     """Return what a file that begins with *head* is, by its magic bytes; None when it is no document of ours."""
-    if head.startswith(_TIFF_MAGIC):
-        return MediaType.TIFF
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            return kind
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return MediaType.WEBP
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
+        return MediaType.HEIC
     return MediaType.PDF if b"%PDF-" in head[:SNIFFED_BYTES] else None
 
 
 @contextlib.contextmanager
 def opened(data: bytes, label: str) -> Iterator[Document]:
     """Open *data*. Raises Refusal (DOCUMENT_BROKEN, DOCUMENT_ENCRYPTED, DOCUMENT_TOO_LARGE) naming *label*."""
-    kind = sniff(data[:SNIFFED_BYTES])
-    if kind is None:
-        raise refuse_document(Kind.DOCUMENT_BROKEN, label, f"{label} is neither a PDF nor a TIFF")
-    document: Document = Pdf(data, label) if kind is MediaType.PDF else Tiff(data, label)
-    with contextlib.closing(document):
+    with contextlib.closing(_open(data, label)) as document:
         if not document.pages:
             raise refuse_document(Kind.DOCUMENT_BROKEN, label, f"{label} has no pages")
         yield document
+
+
+def _open(data: bytes, label: str) -> Document:
+    kind = sniff(data[:SNIFFED_BYTES])
+    if kind is None:
+        raise refuse_document(Kind.DOCUMENT_BROKEN, label, f"{label} cannot be faxed: it is no {FAXABLE_NAMES}")
+    if kind is MediaType.PDF:
+        return Pdf(data, label)
+    return Tiff(data, label) if kind is MediaType.TIFF else ImageFile(data, label, kind)
 
 
 def inspect(data: bytes, label: str) -> Inspection:
@@ -76,10 +95,16 @@ def pages_to_fax(data: bytes, label: str) -> int:
     check_size(len(data), label)
     with opened(data, label) as document:
         check_length(document.pages, label)
-        counted = _pdf_pages(data, label) if document.media_type is MediaType.PDF else tiff_pages(data, MAX_PAGES)
-        if counted != document.pages:
+        if _counted_again(document, data) != document.pages:
             raise pages_disagree(label)
         return document.pages
+
+
+def _counted_again(document: Document, data: bytes) -> int | None:
+    """Return what a second reader counts; a picture is a page of itself."""
+    if document.media_type is MediaType.PDF:
+        return _pdf_pages(data, document.label)
+    return tiff_pages(data, MAX_PAGES) if document.media_type is MediaType.TIFF else document.pages
 
 
 def _pdf_pages(data: bytes, label: str) -> int | None:

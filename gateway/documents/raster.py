@@ -3,7 +3,7 @@
 A scan line has 1728 dots, 204 to the inch, or twice as many. There are 98, 196 or 391 lines to the inch.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gateway.fax import Quality, Sight
@@ -89,6 +89,10 @@ class Raster:
     def full_lines(self) -> int:
         """Lines of a whole sheet."""
         return round(self.longest * self.dpi[1])
+
+    def natural(self, width: float, height: float) -> Placement:
+        """Fit a page that is never enlarged."""
+        return replace(self, enlarge=False).place(width, height)
 
     def place(self, width: float, height: float) -> Placement:
         """Fit a page of *width* x *height* inches: whole, in proportion, upright, not padded at its foot.

@@ -24,6 +24,8 @@ _MOST_TONES = 24
 _CELL, _LEAST_CELLS, _GAP = 4, 24, 7
 #: Squares on each side of one that an area fills too; strokes of letters are thinner.
 _STROKE = 2
+#: Darker than this is ink, whatever is around it.
+_INK = 128
 #: Dark writing on an area is darker than this share of its tone.
 _BELOW = 0.7
 #: What is written on an area differs from it by this much at least, and covers this share of it.
@@ -57,7 +59,7 @@ def tones_of(grey: Image.Image) -> Tones:
         cells = _cells(grey, tone)
         if cells is not None:
             areas.append(_area(grey, tone, cells))
-        elif THRESHOLD <= tone < _TINT:
+        elif THRESHOLD <= tone < _TINT and not _is_edge(grey, tone):
             threshold = max(threshold, _between(tone, 255))
     return Tones(threshold, tuple(area for area in areas if area is not None))
 
@@ -75,12 +77,23 @@ def _standing_out(grey: Image.Image) -> list[int]:
 
 def _cells(grey: Image.Image, tone: int) -> Image.Image | None:
     """Return the squares that *tone* fills whole; None when it has no areas, but letters and lines at most."""
-    dots = grey.point([255 if abs(each - tone) <= 1 else 0 for each in range(256)])
+    dots = _dots_of(grey, tone)
     cells = dots.reduce(_CELL).point([0] * 255 + [255])
     box = cells.getbbox()
     if box is None or cells.histogram()[255] < _LEAST_CELLS:
         return None
     return cells if _shrunk(cells.crop(box), _STROKE).getbbox() else None
+
+
+def _dots_of(grey: Image.Image, tone: int) -> Image.Image:
+    return grey.point([255 if abs(each - tone) <= 1 else 0 for each in range(256)])
+
+
+def _is_edge(grey: Image.Image, tone: int) -> bool:
+    """Say whether most of the tone lies beside ink: the soft edge of something, rather than something pale."""
+    beside = _grown(grey.point([255 if each < _INK else 0 for each in range(256)]), 2)
+    dots = _dots_of(grey, tone)
+    return dots.histogram(beside)[255] > dots.histogram()[255] / 2
 
 
 def _area(grey: Image.Image, tone: int, cells: Image.Image) -> Area | None:

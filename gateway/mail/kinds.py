@@ -1,22 +1,10 @@
 """What the parts of a mail are, by their declared types, and the sentences that say why most of them are not faxed."""
 
-from gateway.document import MediaType
+from gateway.document import FAXABLE, MediaType
 from gateway.mail.structure import Leaf
 
 #: Types, and endings of file names, that claim to be a document.
-DECLARED = {
-    "application/pdf": MediaType.PDF,
-    "application/x-pdf": MediaType.PDF,
-    "application/acrobat": MediaType.PDF,
-    "text/pdf": MediaType.PDF,
-    "pdf": MediaType.PDF,
-    "image/tiff": MediaType.TIFF,
-    "image/tif": MediaType.TIFF,
-    "image/x-tiff": MediaType.TIFF,
-    "application/tiff": MediaType.TIFF,
-    "tif": MediaType.TIFF,
-    "tiff": MediaType.TIFF,
-}
+DECLARED = {claim: kind for claim, kind in FAXABLE.items() if kind in {MediaType.PDF, MediaType.TIFF}}
 
 #: Types that say nothing; the name of the file then counts as a claim.
 GENERIC = frozenset(

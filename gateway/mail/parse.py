@@ -135,7 +135,8 @@ def _document_type(message: Buffer, leaf: Leaf, name: str, documents: Documents)
     if declared is None and not (name or leaf.headers.disposition == "attachment"):
         return None
     start = head(message, leaf, _SNIFFED)
-    return documents.sniff(start if declared else start.lstrip()[:8]) or declared
+    found = documents.sniff(start if declared else start.lstrip()[:8])
+    return found if found in DECLARED.values() else declared
 
 
 def _content(message: Buffer, leaf: Leaf, label: str) -> bytes:

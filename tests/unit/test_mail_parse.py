@@ -190,13 +190,21 @@ def test_the_list_of_what_was_found_is_short() -> None:
             Kind.DOCUMENT_BROKEN,
             '"bad.tif" cannot be read: it is damaged, or no common kind of TIFF; send it as a PDF',
         ),
-        (Attachment("no.pdf", b"hello"), Kind.DOCUMENT_BROKEN, '"no.pdf" is neither a PDF nor a TIFF'),
+        (
+            Attachment("no.pdf", b"hello"),
+            Kind.DOCUMENT_BROKEN,
+            '"no.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP or HEIC',
+        ),
         (
             Attachment("no.pdf", b"hello", "application/octet-stream"),
             Kind.DOCUMENT_BROKEN,
-            '"no.pdf" is neither a PDF nor a TIFF',
+            '"no.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP or HEIC',
         ),
-        (Attachment("empty.pdf", b""), Kind.DOCUMENT_BROKEN, '"empty.pdf" is neither a PDF nor a TIFF'),
+        (
+            Attachment("empty.pdf", b""),
+            Kind.DOCUMENT_BROKEN,
+            '"empty.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP or HEIC',
+        ),
         (
             Attachment("long.pdf", pdf(MAX_PAGES + 1)),
             Kind.TOO_MANY_PAGES,
