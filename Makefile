@@ -69,7 +69,7 @@ $(VENV)/installed: pyproject.toml hatch_build.py gateway/documents/_dots.c $(BIN
 $(VENV)/installed-tests: pyproject.toml $(VENV)/installed
 	@echo "installing what the tests need ..."
 	$(PIP) --upgrade "pip>=25.1"
-	$(PIP) --editable ".[postgres]" --group test
+	$(PIP) --editable ".[postgres,s3]" --group test
 	@touch $@
 
 $(VENV)/installed-lint: pyproject.toml $(VENV)/installed-tests

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway import logs, metrics, parts, systemd
 from gateway.carriers.telnyx import Telnyx
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, Refusal
 from gateway.events import EVENT, Events
 from gateway.ids import new_token
 from gateway.inbox import FORWARD, RETRIEVE, Inbox
@@ -27,8 +27,8 @@ from gateway.sandbox import Sandbox
 from gateway.settings import Settings
 from gateway.smtp.server import SmtpServer
 from gateway.store import attempts, faxes, migrate
+from gateway.store.blobs import Blobs
 from gateway.store.database import Database, open_database, ping, scalar
-from gateway.store.folder import Folder
 from gateway.web.app import WebParts, make_app, metrics_app
 from gateway.web.server import HttpServer
 from gateway.worker import Story, Worker
@@ -49,7 +49,7 @@ class Daemon:
         self.stopping = asyncio.Event()
         self.failed = False
         self.db: Database
-        self.blobs: Folder
+        self.blobs: Blobs
         self.smtp: SmtpServer | None = None
         self.http: HttpServer | None = None
         self._stack = AsyncExitStack()
@@ -77,7 +77,7 @@ class Daemon:
         given = systemd.listen_sockets()
         self._lock()
         self.db = await enter(_database(settings))
-        self.blobs = await asyncio.to_thread(self._folder)
+        self.blobs = await asyncio.to_thread(self._open_blobs)
         sandbox = Sandbox(settings.sandbox.readers, settings.sandbox.renderers)
         if self.roles & {"smtp", "worker"}:
             await sandbox.start()
@@ -136,15 +136,18 @@ class Daemon:
                 "or use PostgreSQL to run several processes"
             ) from None
 
-    def _folder(self) -> Folder:
-        folder = Folder(self.settings.blobs.folder)
+    def _open_blobs(self) -> Blobs:
+        blobs = parts.blobs(self.settings)
         try:
-            folder.prepare()
+            blobs.prepare()
         except OSError as error:
-            raise ConfigurationError(f"[blobs] url: {folder.root} cannot be written: {error.strerror}") from None
+            raise ConfigurationError(f"[blobs] url: {blobs.place} cannot be written: {error.strerror}") from None
+        except Refusal as refusal:
+            # A bucket may be away for a while: what needs it says so until it is back.
+            log.warning("the blobs cannot be reached", place=blobs.place, why=str(refusal.__cause__ or refusal))
         if self.settings.database.sqlite is not None:
-            folder.sweep_incoming()
-        return folder
+            blobs.sweep_incoming()
+        return blobs
 
     @asynccontextmanager
     async def _work(self, stories: dict[str, Story]) -> AsyncIterator[None]:

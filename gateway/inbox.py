@@ -20,8 +20,8 @@ from gateway.notify import Notify, distinct
 from gateway.retry import spread
 from gateway.sandbox import Sandbox
 from gateway.store import events, faxes, jobs, provision
+from gateway.store.blobs import Blobs, Spool
 from gateway.store.database import Database, Tx, lock_keys
-from gateway.store.folder import Folder, Spool
 from gateway.store.jobs import Job
 from gateway.store.schema import applications, faxboxes
 from gateway.telling import Tale
@@ -45,7 +45,7 @@ class Inbox:
     """``accept`` works inside units; ``retrieve`` and ``forward`` are jobs whose subject is the fax."""
 
     def __init__(
-        self, db: Database, blobs: Folder, carrier: Carrier, fetcher: Fetcher, sandbox: Sandbox, notify: Notify
+        self, db: Database, blobs: Blobs, carrier: Carrier, fetcher: Fetcher, sandbox: Sandbox, notify: Notify
     ) -> None:
         self._db = db
         self._blobs = blobs
@@ -263,7 +263,7 @@ class Inbox:
             return fax.pages_blob, fax.media_type
         spool = self._blobs.spool()
         try:
-            with self._blobs.open(fax.pages_blob) as document:
+            with await self._blobs.opened(fax.pages_blob) as document:
                 await self._sandbox.convert(document.fileno(), media_type, spool.fileno())
             return await self._db.write(lambda tx: spool.key, before=[spool.seal]), media_type.value
         except Refusal as refusal:

@@ -18,8 +18,8 @@ from gateway.mail.facts import Facts, facts_about
 from gateway.mail.smarthost import Smarthost
 from gateway.retry import MAIL_PATIENCE, MAIL_STEPS, spread, step
 from gateway.store import attempts, faxes, jobs, mailbag, outgoing, provision
+from gateway.store.blobs import Blobs
 from gateway.store.database import Database, Tx, first, one
-from gateway.store.folder import Folder
 from gateway.store.jobs import Job
 from gateway.store.schema import accounts, applications, faxboxes
 from gateway.telling import Tale, Telling, TellingState
@@ -49,7 +49,7 @@ class Sender:
 class Notify:
     """Writes tellings inside units (the methods that take a ``tx``) and mails them as jobs (``deliver``)."""
 
-    def __init__(self, db: Database, blobs: Folder, smarthost: Smarthost, sender: Sender) -> None:
+    def __init__(self, db: Database, blobs: Blobs, smarthost: Smarthost, sender: Sender) -> None:
         self._db = db
         self._blobs = blobs
         self._smarthost = smarthost
@@ -176,7 +176,9 @@ class Notify:
             return []
         try:
             return [Attachment("", media_type, await self._blobs.read(blob), inline=inline)]
-        except Refusal:
+        except Refusal as refusal:
+            if refusal.reason.temporary:
+                raise
             return []  # removed for privacy since: the mail goes without it and says where to ask
 
     async def _deferred(self, job: Job, telling: Telling, error: NotSent) -> None:

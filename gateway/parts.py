@@ -12,7 +12,22 @@ from gateway.provisioning import Provisioning
 from gateway.settings import Settings
 from gateway.smtp.door import SmtpLimits
 from gateway.smtp.listener import Listener
+from gateway.store.blobs import Blobs
 from gateway.store.database import Database
+from gateway.store.folder import Folder
+from gateway.store.s3 import Bucket, Place
+
+
+def blobs(settings: Settings) -> Blobs:
+    """Where messages and documents are. Raises ConfigurationError when the package for S3 is missing."""
+    section = settings.blobs
+    if section.folder is not None:
+        return Folder(section.folder)
+    bucket, prefix = section.bucket
+    secret = section.secret_access_key.get_secret_value()
+    return Bucket(
+        Place(bucket, prefix, section.endpoint, section.region, section.access_key_id, secret, section.spool_folder)
+    )
 
 
 def carrier(settings: Settings) -> Telnyx:

@@ -9,7 +9,7 @@ from gateway.account import SmtpUser
 
 
 class Spooled(Protocol):
-    """A message that is being written to disk (``store.folder.Spool``). ``key`` is its name once it is sealed."""
+    """A message that is being written to disk (``store.blobs.Spool``). ``key`` is its name once it is sealed."""
 
     key: str
     size: int

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests import postgres
+from tests import postgres, s3
 
 #: With FAXGATE_TEST_REQUIRE=all a test that cannot run is a failure: nothing is left out in silence.
 REQUIRE_ALL = os.environ.get("FAXGATE_TEST_REQUIRE") == "all"
@@ -26,6 +26,15 @@ def postgres_server() -> Iterator[postgres.Postgres]:
 def postgres_url(postgres_server: postgres.Postgres) -> str:
     """The URL of the server's first database."""
     return postgres_server.url()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[s3.S3]:
+    """An S3 server of this session's own. It takes seconds to start: tests that use it are marked ``full``."""
+    if missing := s3.available():
+        pytest.skip(missing)
+    with s3.running() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

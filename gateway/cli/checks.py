@@ -19,6 +19,7 @@ from gateway.mail.facts import Facts
 from gateway.settings import Settings, duration_text
 from gateway.settings.values import without_password
 from gateway.store import migrate, provision, schema
+from gateway.store.blobs import Blobs
 from gateway.store.database import ping
 from gateway.store.folder import Folder
 from gateway.telling import Tale, Telling, TellingState
@@ -113,7 +114,7 @@ def _has_secrets(file: Path) -> bool:
 def _user(settings: Settings) -> list[Finding]:
     """What root may do says little about the daemon, which has a user of its own."""
     owned = settings.database.sqlite or settings.blobs.folder
-    if os.geteuid() != 0 or not owned.exists() or owned.stat().st_uid == 0:
+    if owned is None or os.geteuid() != 0 or not owned.exists() or owned.stat().st_uid == 0:
         return []
     sentence = f"this runs as root, and {owned} belongs to another user: run it as that user to be sure"
     return [Finding("user", Verdict.NOTE, sentence)]
@@ -127,27 +128,32 @@ async def _database(settings: Settings) -> str:
 
 
 async def _blobs(settings: Settings) -> str:
-    return await asyncio.to_thread(_try_blobs, Folder(settings.blobs.folder))
+    return await asyncio.to_thread(_try_blobs, parts.blobs(settings))
 
 
-def _try_blobs(folder: Folder) -> str:
-    if not folder.root.exists():
-        return _without_blobs(folder.root)
-    make_folder(folder)
-    spool = folder.spool()
+def _try_blobs(blobs: Blobs) -> str:
+    if isinstance(blobs, Folder) and not blobs.root.exists():
+        return _without_blobs(blobs.root)
+    make_folder(blobs)
+    spool = blobs.spool()
     try:
         spool.write(b"faxgate check")
-        folder.remove(spool.seal())
+        blobs.remove(spool.seal())
     except OSError as error:
-        raise ConfigurationError(f"[blobs] url: {folder.root} does not take files: {error.strerror}") from None
+        raise ConfigurationError(f"[blobs] url: {blobs.place} does not take files: {error.strerror}") from None
+    except Refusal as refusal:
+        why = str(refusal.__cause__ or refusal).splitlines()[0]
+        raise ConfigurationError(f"[blobs] url: {blobs.place} does not take objects: {why}") from None
     finally:
         spool.discard()
-    free = folder.free_bytes()
+    free = blobs.free_bytes()
     if free < RESERVE_BYTES:
         raise ConfigurationError(
-            f"[blobs] url: {folder.root} has {free:,} bytes left; below {RESERVE_BYTES:,} no mail is taken: make room"
+            f"[blobs] url: {blobs.place} has {free:,} bytes left; below {RESERVE_BYTES:,} no mail is taken: make room"
         )
-    return f"{folder.root} takes files and syncs them; {free / 1e9:,.1f} GB are free"
+    if not isinstance(blobs, Folder):
+        return f"{blobs.place} takes objects; {free / 1e9:,.1f} GB are free for what is on its way there"
+    return f"{blobs.place} takes files and syncs them; {free / 1e9:,.1f} GB are free"
 
 
 def _without_blobs(root: Path) -> str:

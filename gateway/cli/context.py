@@ -14,6 +14,7 @@ from gateway.provisioning import Provisioning
 from gateway.settings import Settings
 from gateway.settings.values import without_password
 from gateway.store import migrate
+from gateway.store.blobs import Blobs
 from gateway.store.database import Database, open_database
 from gateway.store.folder import Folder
 
@@ -24,7 +25,7 @@ class House:
 
     settings: Settings
     db: Database
-    blobs: Folder
+    blobs: Blobs
 
     @property
     def provisioning(self) -> Provisioning:
@@ -57,22 +58,28 @@ async def opened(settings: Settings, *, current: bool = True) -> AsyncIterator[H
     try:
         with answering(settings):
             await (migrate.require_current(db) if current else migrate.current(db))
-        yield House(settings, db, Folder(settings.blobs.folder))
+        yield House(settings, db, parts.blobs(settings))
     finally:
         await db.close()
 
 
-def make_folder(blobs: Folder) -> None:
-    """Make the blobs' folder where it is missing. Raises ConfigurationError when it cannot be written."""
-    is_new = not blobs.root.exists()
+def make_folder(blobs: Blobs) -> None:
+    """Make the blobs' folder where it is missing, or ask the bucket. Raises ConfigurationError when it cannot be
+    written."""
+    is_new = isinstance(blobs, Folder) and not blobs.root.exists()
     try:
         blobs.prepare()
-        if is_new:
+        if is_new and isinstance(blobs, Folder):
             give_to_owner(blobs.root)
     except OSError as error:
         raise ConfigurationError(
-            f"[blobs] url: {blobs.root} cannot be written: {error.strerror}; correct its owner or mode, or run this "
+            f"[blobs] url: {blobs.place} cannot be written: {error.strerror}; correct its owner or mode, or run this "
             "as the user of faxgate serve"
+        ) from None
+    except Refusal as refusal:
+        raise ConfigurationError(
+            f"[blobs] url: {blobs.place} does not answer: {str(refusal.__cause__ or refusal).splitlines()[0]}; check "
+            "endpoint, region, the name of the bucket and the key"
         ) from None
 
 

@@ -82,7 +82,9 @@ async def send(
 
 def _check_user(house: House) -> None:
     """Root may write anywhere, but what root writes, the daemon's user may be unable to read."""
-    folder = house.blobs.root
+    folder = house.settings.blobs.folder
+    if folder is None:
+        return
     if os.geteuid() == 0 and folder.exists() and folder.stat().st_uid != 0:
         raise ConfigurationError(
             f"[blobs] url: {folder} belongs to another user, who could not read what root puts there; "

@@ -1,5 +1,6 @@
 """What has happened to one fax so far, read from the database: each step with the time at which it happened."""
 
+import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -10,8 +11,8 @@ from gateway.dialects.telnyx import EVENT_NAMES
 from gateway.fax import Direction, Fax, State
 from gateway.store import attempts, faxes, mailbag, outgoing, schema
 from gateway.store import events as said
+from gateway.store.blobs import Blobs
 from gateway.store.database import Database
-from gateway.store.folder import Folder
 from gateway.telling import Tale, Telling, TellingState
 
 #: Bits per second of a fax modem (ITU-T V.17).
@@ -50,7 +51,7 @@ class Observer:
     """
 
     db: Database
-    blobs: Folder
+    blobs: Blobs
     catcher: MailCatcher
     fax_id: UUID
     since: datetime
@@ -148,7 +149,8 @@ class Observer:
         return next((mail for mail in mails if mail.parsed.get("Message-ID") == telling.message_id), None)
 
     def _size(self, blob: str) -> int:
-        return self.blobs.path(blob).stat().st_size
+        with self.blobs.open(blob) as file:
+            return os.fstat(file.fileno()).st_size
 
 
 def _enclosed(mail: CaughtMail, fax: Fax) -> str:

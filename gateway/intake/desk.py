@@ -17,8 +17,8 @@ from gateway.limits import Limits
 from gateway.notify import distinct
 from gateway.sandbox import Sandbox
 from gateway.store import faxes, jobs, mailbag, provision, smtplog
+from gateway.store.blobs import Blobs, Spool
 from gateway.store.database import Database, Tx
-from gateway.store.folder import Folder, Spool
 from gateway.transaction import Recipient, Spooled, Transaction
 
 log = logs.logger(__name__)
@@ -41,7 +41,7 @@ class Intake:
     """Serves ``smtp.reception.Reception``. ``tries`` and ``quality`` hold where the faxbox says nothing."""
 
     def __init__(
-        self, db: Database, blobs: Folder, sandbox: Sandbox, limits: Limits, *, tries: int, max_recipients: int
+        self, db: Database, blobs: Blobs, sandbox: Sandbox, limits: Limits, *, tries: int, max_recipients: int
     ) -> None:
         self._db = db
         self._blobs = blobs
@@ -121,7 +121,7 @@ class Intake:
         kept = await self._db.write(lambda tx: self._keep(tx, transaction, reading, message, new), before)
         crashpoint.reach("intake.committed")
         if not kept:
-            self._blobs.remove(message.key)
+            await self._blobs.removed(message.key)
         log.info(
             "mail taken",
             transaction=str(transaction.id),

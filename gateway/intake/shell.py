@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -11,7 +12,7 @@ from gateway.account import Account
 from gateway.address import parse_number, shown
 from gateway.audit import GATEWAY, Action, Actor
 from gateway.document import MAX_BYTES
-from gateway.errors import Kind, refuse
+from gateway.errors import Kind, Refusal, refuse
 from gateway.fax import Direction, Fax, Origin, Quality, State
 from gateway.faxbox import Faxbox
 from gateway.ids import new_id
@@ -19,8 +20,8 @@ from gateway.intake.desk import PREPARE, RESERVE_BYTES
 from gateway.limits import Limits
 from gateway.notify import distinct
 from gateway.store import audit, faxes, jobs, provision
+from gateway.store.blobs import Blobs, Spool
 from gateway.store.database import Database, Tx
-from gateway.store.folder import Folder, Spool
 from gateway.store.schema import accounts, applications, faxboxes
 
 log = logs.logger(__name__)
@@ -32,7 +33,7 @@ _CHUNK = 1 << 20
 
 async def send_document(
     db: Database,
-    blobs: Folder,
+    blobs: Blobs,
     limits: Limits,
     *,
     faxbox_id: UUID,
@@ -57,7 +58,8 @@ async def send_document(
         await asyncio.to_thread(_copy, document, spool, blobs.free_bytes())
         await db.write(lambda tx: _keep(tx, fax, actor), before=[spool.seal])
     except BaseException:
-        blobs.remove(spool.key)
+        with suppress(Refusal):  # what cannot be removed now is swept later
+            await blobs.removed(spool.key)
         raise
     finally:
         spool.discard()

@@ -14,8 +14,8 @@ from gateway.fax import Fax
 from gateway.mail.facts import one_line
 from gateway.sandbox import Sandbox
 from gateway.store import mailbag, provision
+from gateway.store.blobs import Blobs, Spool
 from gateway.store.database import Database, Row, one
-from gateway.store.folder import Folder, Spool
 from gateway.store.schema import accounts, faxboxes
 
 #: Longer names and numbers do not fit beside the rest of the line anyway.
@@ -36,7 +36,7 @@ class AttemptDocument:
 class Documents:
     """Makes the documents of attempts. Without *header* the rendered pages are sent as they are."""
 
-    def __init__(self, db: Database, blobs: Folder, sandbox: Sandbox, *, header: bool) -> None:
+    def __init__(self, db: Database, blobs: Blobs, sandbox: Sandbox, *, header: bool) -> None:
         self._db = db
         self._blobs = blobs
         self._sandbox = sandbox
@@ -54,7 +54,8 @@ class Documents:
             raise refuse(Kind.NOT_FOUND, "the pages of the fax have been removed", str(fax.id))
         header = await self._line(fax, datetime.now(UTC))
         pdf, preview = (stack.enter_context(_spooled(self._blobs)) for _ in range(2))
-        with metrics.stamp_seconds.time(), self._blobs.open(rendering["tiff_blob"]) as tiff:
+        tiff = stack.enter_context(await self._blobs.opened(rendering["tiff_blob"]))
+        with metrics.stamp_seconds.time():
             await self._sandbox.stamp([tiff.fileno()], header, pdf.fileno(), preview.fileno())
         return AttemptDocument(pdf.key, preview.key, (pdf.seal, preview.seal), (pdf.key, preview.key))
 
@@ -81,7 +82,7 @@ def header_line(fax: Fax, box: Row | None, account: Row | None, at: datetime) ->
 
 
 @contextmanager
-def _spooled(blobs: Folder) -> Iterator[Spool]:
+def _spooled(blobs: Blobs) -> Iterator[Spool]:
     spool = blobs.spool()
     try:
         yield spool

@@ -17,8 +17,8 @@ from gateway.outbox.policy import PREPARE, TRANSMIT, Policy, lines
 from gateway.outbox.settle import Settle
 from gateway.sandbox import Outputs, Sandbox, Source
 from gateway.store import faxes, jobs, mailbag
+from gateway.store.blobs import Blobs, Spool
 from gateway.store.database import Database, Row, Tx, one
-from gateway.store.folder import Folder, Spool
 from gateway.store.jobs import Job
 
 __all__ = ["PREPARE", "Prepare"]
@@ -29,7 +29,7 @@ class Prepare:
     """The job ``prepare``; its subject is the fax."""
 
     def __init__(
-        self, db: Database, blobs: Folder, sandbox: Sandbox, limits: Limits, settle: Settle, policy: Policy
+        self, db: Database, blobs: Blobs, sandbox: Sandbox, limits: Limits, settle: Settle, policy: Policy
     ) -> None:
         self._db = db
         self._blobs = blobs
@@ -72,7 +72,8 @@ class Prepare:
     async def _render(self, fax: Fax, key: str) -> Row:
         with ExitStack() as stack:
             tiff, pdf, preview = (self._spool(stack) for _ in range(3))
-            with metrics.render_seconds.time(), self._blobs.open(fax.source) as source:
+            source = stack.enter_context(await self._blobs.opened(fax.source))
+            with metrics.render_seconds.time():
                 kind: Literal["mail", "document"] = "mail" if fax.message_id else "document"
                 wish = Source(kind=kind, parts=tuple(fax.parts), quality=fax.quality, paper=self._policy.paper)
                 outputs = Outputs(tiff.fileno(), pdf.fileno(), preview.fileno())

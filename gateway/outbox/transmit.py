@@ -27,8 +27,8 @@ from gateway.outbox.settle import LIVE, Settle
 from gateway.retry import spread
 from gateway.sandbox import Sandbox
 from gateway.store import attempts, faxes, jobs, provision
+from gateway.store.blobs import Blobs
 from gateway.store.database import Database, Tx
-from gateway.store.folder import Folder
 from gateway.store.jobs import Job
 from gateway.store.schema import applications
 
@@ -44,7 +44,7 @@ class Transmit:
     def __init__(
         self,
         db: Database,
-        blobs: Folder,
+        blobs: Blobs,
         sandbox: Sandbox,
         carrier: Carrier,
         settle: Settle,
@@ -205,7 +205,7 @@ class Transmit:
         except CarrierError as error:
             return Rejected(telnyx.UNREACHABLE, str(error), passing=True)
         except Refusal as refusal:
-            return Rejected(refusal.reason.kind.value, refusal.reason.sentence)
+            return Rejected(refusal.reason.kind.value, refusal.reason.sentence, passing=refusal.reason.temporary)
         return None
 
     # -- after the answer ----------------------------------------------------------------------------------------------

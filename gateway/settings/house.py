@@ -3,12 +3,12 @@
 import socket
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from gateway.settings.section import Count, Section
-from gateway.settings.values import BlobsUrl, DatabaseUrl, Duration, Email, FilePath
+from gateway.settings.values import BlobsUrl, DatabaseUrl, Duration, Email, FilePath, WebUrl
 
 
 class Node(Section):
@@ -45,13 +45,43 @@ class Blobs(Section):
     """Where messages and documents are kept."""
 
     url: BlobsUrl = Field(
-        "file:///var/lib/faxgate/blobs", description="A folder that only the gateway's user may read."
+        "file:///var/lib/faxgate/blobs",
+        description="A folder that only the gateway's user may read, or s3://bucket/prefix, which several machines "
+        "can share.",
+    )
+    endpoint: WebUrl = Field("", description="Where the S3 server is, if it is not Amazon's.")
+    region: str = Field("", description="The bucket's region. Empty: as the machine's environment says, or us-east-1.")
+    access_key_id: str = Field(
+        "", description="Who we are at the S3 server. Empty: as the machine's environment or its role says."
+    )
+    secret_access_key: SecretStr = Field(SecretStr(""), description="The secret of that key.")
+    secret_access_key_file: FilePath = Field("", description="A file that holds the secret.")
+    spool_folder: FilePath = Field(
+        "",
+        description="Where what is on its way to or from a bucket is put for the moment. Empty: the system's temporary "
+        "folder.",
     )
 
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if bool(self.access_key_id) != bool(self.secret_access_key.get_secret_value()):
+            raise ValueError("needs both access_key_id and secret_access_key, or neither")
+        named = [name for name in ("endpoint", "region", "access_key_id", "spool_folder") if getattr(self, name)]
+        if named and self.folder is not None:
+            raise ValueError(f"has {named[0]}, which only a bucket knows: drop it or set url to s3://bucket/prefix")
+        return self
+
     @property
-    def folder(self) -> Path:
-        """The folder."""
-        return Path(self.url.removeprefix("file://"))
+    def folder(self) -> Path | None:
+        """The folder, None for a bucket."""
+        path = self.url.removeprefix("file://")
+        return Path(path) if path != self.url else None
+
+    @property
+    def bucket(self) -> tuple[str, str]:
+        """The bucket and the prefix in it; for urls that name one."""
+        bucket, _, prefix = self.url.removeprefix("s3://").partition("/")
+        return bucket, prefix
 
 
 class Worker(Section):

@@ -30,6 +30,7 @@ _UNITS = {
     "ms": timedelta(milliseconds=1),
 }
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()/-]*)?")
 _HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
@@ -206,9 +207,13 @@ def _port(parts: SplitResult) -> None:
 
 def _blobs_url(text: str, info: ValidationInfo) -> str:
     path = text.removeprefix("file://")
-    if path == text or not path:
-        raise ValueError("names a folder: write it like file:///var/lib/faxgate/blobs")
-    return f"file://{resolved(path, info)}"
+    if path != text and path:
+        return f"file://{resolved(path, info)}"
+    if not _BUCKET.fullmatch(text):
+        raise ValueError(
+            "names a folder or a bucket: write it like file:///var/lib/faxgate/blobs or s3://bucket/prefix"
+        )
+    return text.rstrip("/")
 
 
 def without_password(url: str) -> str:

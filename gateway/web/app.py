@@ -9,8 +9,8 @@ from gateway import logs
 from gateway.carriers.carrier import Carrier
 from gateway.events import Events
 from gateway.provisioning import Provisioning
+from gateway.store.blobs import Blobs
 from gateway.store.database import Database
-from gateway.store.folder import Folder
 from gateway.web import kazoo
 from gateway.web.access import access, add_headers
 from gateway.web.documents import Documents
@@ -31,7 +31,7 @@ class WebParts:
     """
 
     db: Database
-    blobs: Folder
+    blobs: Blobs
     events: Events
     carrier: Carrier
     public_keys: Sequence[str]

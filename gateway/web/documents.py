@@ -19,8 +19,8 @@ from gateway.document import MediaType
 from gateway.errors import Refusal
 from gateway.ids import digest
 from gateway.store import attempts, schema
+from gateway.store.blobs import Blobs
 from gateway.store.database import Database, one
-from gateway.store.folder import Folder
 from gateway.web.errors import Fault, or_come_again
 
 log = logs.logger(__name__)
@@ -44,7 +44,7 @@ class Part:
 class Documents:
     """Serves documents to whoever knows their token."""
 
-    def __init__(self, db: Database, blobs: Folder) -> None:
+    def __init__(self, db: Database, blobs: Blobs) -> None:
         self._db = db
         self._blobs = blobs
 
@@ -55,7 +55,7 @@ class Documents:
     async def head(self, request: web.Request) -> web.StreamResponse:
         """Say what a GET would: 404 for a token that was never given out, 410 for one whose attempt has ended."""
         attempt = await self._known(request.match_info["token"])
-        with self._opened(attempt) as file:
+        with await self._opened(attempt) as file:
             total = os.fstat(file.fileno()).st_size
         return web.Response(headers=_headers(attempt) | {"Content-Length": str(total)})
 
@@ -69,7 +69,7 @@ class Documents:
         if attempt is None:
             raise _gone()
         log.info("the carrier fetches a document", fax=str(attempt.fax_id), attempt=str(attempt.id))
-        with self._opened(attempt) as file:
+        with await self._opened(attempt) as file:
             return await _serve(request, attempt, file)
 
     async def _known(self, token: str) -> Attempt:
@@ -82,10 +82,12 @@ class Documents:
             raise _gone()
         return attempt
 
-    def _opened(self, attempt: Attempt) -> BinaryIO:
+    async def _opened(self, attempt: Attempt) -> BinaryIO:
         try:
-            return self._blobs.open(attempt.document_blob)
+            return await self._blobs.opened(attempt.document_blob)
         except Refusal as refusal:
+            if refusal.reason.temporary:
+                raise  # 503: it comes again
             log.warning("the document of an open attempt is missing", attempt=str(attempt.id))
             raise _gone() from refusal
 

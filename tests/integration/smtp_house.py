@@ -15,7 +15,7 @@ from gateway.errors import Kind, refuse
 from gateway.smtp.door import SmtpLimits
 from gateway.smtp.listener import Listener
 from gateway.smtp.server import SmtpServer
-from gateway.store.folder import Folder, Spool
+from gateway.store.folder import Folder, FolderSpool
 from gateway.transaction import Recipient, Spooled, Transaction
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -71,7 +71,7 @@ class House:
         await self.gate.wait()
         await asyncio.sleep(self.slow)
         self._fail("take")
-        assert isinstance(message, Spool)
+        assert isinstance(message, FolderSpool)
         self.messages.append(message.path.read_bytes())
         if self.keeps:
             message.seal()
@@ -102,7 +102,7 @@ class House:
         assert list(self.folder.incoming.iterdir()) == []
 
 
-class _Message(Spool):
+class _Message(FolderSpool):
     """A message that the disk may not take."""
 
     def __init__(self, folder: Folder, error: BaseException | None) -> None:

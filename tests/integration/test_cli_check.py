@@ -12,6 +12,7 @@ import pytest
 
 from gateway.carriers.emulator import Connection, Emulator, EmulatorSettings
 from gateway.demo.catcher import MailCatcher
+from gateway.store import migrate
 from tests.integration.cli_house import Faxgate, new_house
 
 KEY = "KEY0123456789"
@@ -124,7 +125,8 @@ def test_without_its_file_check_says_which(tmp_path: Path, faxgate: Faxgate) -> 
 
 def test_an_old_schema_is_named(faxgate: Faxgate) -> None:
     (faxgate.folder / "faxgate.db").write_bytes(b"")
-    assert "is empty and this release needs 0001; run: faxgate migrate" in faxgate("check", "--offline", code=78).stderr
+    told = faxgate("check", "--offline", code=78).stderr
+    assert f"is empty and this release needs {migrate.newest()}; run: faxgate migrate" in told
     assert "run: faxgate migrate" in faxgate.refuses("queue", "list", code=78)
 
 

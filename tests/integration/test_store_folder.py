@@ -42,27 +42,6 @@ def test_a_spool_that_is_not_sealed_has_no_key_to_be_read_by(folder: Folder) -> 
     assert files(folder) == []
 
 
-def test_discarding_after_sealing_keeps_the_blob(folder: Folder) -> None:
-    spool = folder.spool()
-    spool.write(b"kept")
-    key = spool.seal()
-    spool.discard()
-    with folder.open(key) as file:
-        assert file.read() == b"kept"
-
-
-def test_rewinding_begins_again(folder: Folder) -> None:
-    spool, other = folder.spool(), folder.spool()
-    spool.write(b"the first try, which was longer")
-    spool.rewind()
-    for each in (spool, other):
-        each.write(b"second")
-    assert (spool.size, spool.sha256) == (other.size, other.sha256)
-    other.discard()
-    with folder.open(spool.seal()) as file:
-        assert file.read() == b"second"
-
-
 def test_bytes_are_synced_before_the_name_and_the_name_before_the_key_is_told(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,15 +128,6 @@ def test_the_folder_is_for_its_user_alone(folder: Folder) -> None:
     spool.discard()
 
 
-async def test_blobs_are_put_read_whole_and_in_pieces(folder: Folder) -> None:
-    content = os.urandom(100_000)
-    key = await folder.put_bytes(content)
-    assert await folder.read(key) == content
-    pieces = [piece async for piece in folder.chunks(key, 30_000)]
-    assert [len(piece) for piece in pieces] == [30_000, 30_000, 30_000, 10_000]
-    assert b"".join(pieces) == content
-
-
 async def test_a_put_that_fails_leaves_nothing(folder: Folder) -> None:
     def write(_spool: object) -> None:
         raise RuntimeError("no")
@@ -165,12 +135,3 @@ async def test_a_put_that_fails_leaves_nothing(folder: Folder) -> None:
     with pytest.raises(RuntimeError):
         await folder.put(write)
     assert files(folder) == []
-
-
-def test_the_digest_is_that_of_the_bytes(folder: Folder) -> None:
-    spool = folder.spool()
-    for letter in b"abc":
-        spool.write(bytes([letter]))
-    # FIPS 180-2, appendix B.1
-    assert spool.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    spool.discard()

@@ -188,6 +188,7 @@ def test_relative_paths_start_at_the_settings_file(tmp_path: Path, monkeypatch: 
     settings = load(Path("..") / file.name)
     assert settings.database.sqlite is not None
     assert settings.database.sqlite.resolve() == tmp_path / "data/fax.db"
+    assert settings.blobs.folder is not None
     assert settings.blobs.folder.resolve() == tmp_path / "blobs"
     listener = settings.smtp.listeners[0]
     assert Path(listener.tls_certificate).resolve() == tmp_path / "tls/cert.pem"
@@ -256,7 +257,10 @@ def test_a_wrong_value_in_the_environment_is_told_by_its_variable(
         ('[database]\nurl = "mysql://x/y"', "is neither sqlite:////absolute/path"),
         ('[database]\nurl = "postgresql://u:p/w@host/n"', "is a / in the password?"),
         ('[database]\nurl = "sqlite://"', "is neither sqlite:////absolute/path"),
-        ('[blobs]\nurl = "s3://bucket/prefix"', "[blobs] url: names a folder"),
+        ('[blobs]\nurl = "ftp://host/folder"', "[blobs] url: names a folder or a bucket"),
+        ('[blobs]\nurl = "s3://UPPER"', "[blobs] url: names a folder or a bucket"),
+        ('[blobs]\nregion = "eu-west-1"', "has region, which only a bucket knows"),
+        ('[blobs]\nurl = "s3://box"\naccess_key_id = "me"', "needs both access_key_id and secret_access_key"),
         ('[carrier]\nkind = "twilio"', "[carrier] kind: must be one of 'telnyx'"),
         ('[carrier]\ntelnyx = "x"', "[carrier.telnyx]: must be a table of keys"),
         ('[carrier.telnyx]\npublic_key = "abc"', "[carrier.telnyx] public_key: is not an Ed25519 public key"),
