@@ -25,6 +25,7 @@ from gateway.outbox import CANCEL, PREPARE, RESOLVE, TRANSMIT, WITHDRAW, Prepare
 from gateway.reconcile import Reconcile
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings
+from gateway.smtp.auth import Logins
 from gateway.smtp.server import SmtpServer
 from gateway.store import attempts, faxes, migrate
 from gateway.store.blobs import Blobs
@@ -199,6 +200,8 @@ class Daemon:
         )
         await intake.refresh()
         await self._stack.enter_async_context(_rhythm(intake.refresh, ROUTING_EVERY))
+        logins = Logins(self.db)
+        self._stack.callback(logins.stop)
         self.smtp = SmtpServer(
             intake,
             hostname=settings.smtp.hostname,
@@ -206,6 +209,7 @@ class Daemon:
             listeners=parts.listeners(settings),
             limits=parts.smtp_limits(settings),
             sockets=sockets,
+            authenticator=logins,
         )
         await self.smtp.start()
         self._stack.push_async_callback(self.smtp.stop, GRACE)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.carriers.telnyx import Telnyx
+from gateway.errors import ConfigurationError
 from gateway.fetch import Fetcher
 from gateway.limits import Limits
 from gateway.mail.smarthost import Smarthost
@@ -11,7 +12,7 @@ from gateway.outbox import Policy
 from gateway.provisioning import Provisioning
 from gateway.settings import Settings
 from gateway.smtp.door import SmtpLimits
-from gateway.smtp.listener import Listener
+from gateway.smtp.listener import MX, Listener
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
 from gateway.store.folder import Folder
@@ -42,7 +43,9 @@ def fetcher(settings: Settings) -> Fetcher:
 
 
 def listeners(settings: Settings) -> Sequence[Listener]:
-    """Where the SMTP door listens."""
+    """Where the SMTP door listens. Raises ConfigurationError for what it cannot serve."""
+    if any(listener.mode == MX for listener in settings.smtp.listeners):
+        raise ConfigurationError('[[smtp.listeners]] mode = "mx": no sender can be proved yet; use "trusted"')
     return [
         Listener(
             listener.address,
@@ -50,6 +53,8 @@ def listeners(settings: Settings) -> Sequence[Listener]:
             tuple(listener.networks),
             str(listener.tls_certificate or ""),
             str(listener.tls_key or ""),
+            tuple(listener.proxies),
+            tuple(listener.bare_newlines),
         )
         for listener in settings.smtp.listeners
     ]
@@ -60,6 +65,7 @@ def smtp_limits(settings: Settings) -> SmtpLimits:
     return SmtpLimits(
         connections=settings.smtp.max_connections,
         connections_per_peer=settings.smtp.max_connections_per_peer,
+        connections_per_minute=settings.smtp.max_connections_per_minute,
         recipients=settings.smtp.max_recipients,
         data_at_once=settings.smtp.max_transfers,
     )

@@ -108,6 +108,12 @@ class Intake:
             raise refuse(Kind.STORAGE_FULL, "the gateway's disk is nearly full; try again later")
         return self._blobs.spool()
 
+    async def prove(self, transaction: Transaction, message: Spooled) -> None:
+        """A mail of a stranger: nothing that it says about its sender can be checked yet, so it is refused."""
+        raise refuse(
+            Kind.SENDER_NOT_PERMITTED, "mail from strangers is not taken here; send it through your own server"
+        )
+
     # -- the mail ------------------------------------------------------------------------------------------------------
 
     async def take(self, transaction: Transaction, message: Spooled) -> str:

@@ -22,6 +22,12 @@ class Listener(Section):
     networks: Networks = Field(LOOPBACK, description="Who may connect to a trusted listener.")
     tls_certificate: FilePath = Field("", description="PEM file of the certificate and its chain.")
     tls_key: FilePath = Field("", description="PEM file of its private key.")
+    proxies: Networks = Field(
+        (), description="Load balancers that say in a PROXY header (version 1 or 2) whom they speak for; they must."
+    )
+    bare_newlines: Networks = Field(
+        (), description="Old scanners whose lone CR and LF become CR LF; from others such a mail is refused."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -48,6 +54,9 @@ class Smtp(Section):
     max_recipients: Count = Field(50, description="Fax numbers in one message; the rest is asked to come again.")
     max_connections: Count = Field(500, description="Connections at once, over all listeners.")
     max_connections_per_peer: Count = Field(20, description="Connections at once from one IPv4 address or IPv6 /64.")
+    max_connections_per_minute: Count = Field(
+        60, description="New connections of one IPv4 address or IPv6 /64 in a minute; trusted listeners count none."
+    )
     max_transfers: Count = Field(16, description="Messages that are received at the same time.")
     listeners: Annotated[tuple[Listener, ...], Listed] = Field(
         default_factory=lambda: (Listener(),), description="Where mail is taken."

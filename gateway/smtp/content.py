@@ -1,10 +1,12 @@
 """The octets of a message between 354 and the final dot (RFC 5321, 4.1.1.4), decoded as they arrive.
 
 Only CR LF . CR LF ends a message. A CR or LF that stands alone spoils it, because other servers take such a line for
-an end or a beginning where we see none, and what they smuggle through must not become a fax. Work is done on whole
-chunks, never by the line, and at most two chunks are held, however long the message or its lines are.
+an end or a beginning where we see none, and what they smuggle through must not become a fax. For devices that know no
+better it can be mended: it becomes CR LF, and never ends a message either. Work is done on whole chunks, never by the
+line, and at most two chunks are held, however long the message or its lines are.
 """
 
+import re
 from collections.abc import Callable
 
 from gateway.smtp.paths import too_large
@@ -14,6 +16,7 @@ from gateway.smtp.replies import Rejection
 WRITE_BYTES = 1 << 16
 
 _END = b"\r\n.\r\n"
+_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _BARE_NEWLINE = (
     "550 5.5.2 the message has a line that does not end with CR LF; set the sending program to standard line ends"
 )
@@ -26,9 +29,11 @@ class Content:
     A message that cannot be taken is read to its real end all the same, and nothing more of it is written.
     """
 
-    def __init__(self, write: Callable[[bytes], None], max_bytes: int) -> None:
+    def __init__(self, write: Callable[[bytes], None], max_bytes: int, *, mends: bool = False) -> None:
+        """*write* stores octets; a message has at most *max_bytes*. *mends*: lone CR and LF become CR LF."""
         self._write = write
         self._max_bytes = max_bytes
+        self._mends = mends
         # The line before the first one, so that a first line with a dot is found like any other.
         self._held = b"\r\n"
         self._begun = False
@@ -63,10 +68,13 @@ class Content:
         self._gathered.clear()
 
     def _add(self, text: bytes) -> None:
-        if len(text) - len(text.translate(None, b"\r\n")) != 2 * text.count(b"\r\n"):
+        bare = len(text) - len(text.translate(None, b"\r\n")) != 2 * text.count(b"\r\n")
+        if bare and not self._mends:
             self._spoil(Rejection(_BARE_NEWLINE))
         if b"." in text:
             text = text.replace(b"\r\n.", b"\r\n")
+        if bare and self._mends:
+            text = _BARE.sub(b"\r\n", text)
         if text and not self._begun:
             self._begun = True
             text = text[2:]

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway import logs, metrics
+from gateway.account import SmtpUser
 from gateway.address import shown
 from gateway.errors import Kind, refuse
 from gateway.ids import new_id
 from gateway.smtp import paths, replies
 from gateway.smtp.content import Content
 from gateway.smtp.door import Door
+from gateway.smtp.listener import MX, Listener, peer_address
 from gateway.transaction import Recipient, Spooled, Transaction
 
 log = logs.logger(__name__)
@@ -35,13 +37,14 @@ class _Open:
 class Conversation:
     """The transactions of one connection. Methods that answer a command return its reply line."""
 
-    def __init__(self, door: Door, listener: str, peer: str) -> None:
+    def __init__(self, door: Door, listener: Listener, peer: str) -> None:
         self._door = door
         self._listener = listener
         self._peer = peer
         self._open: _Open | None = None
         self.helo = ""
         self.tls = ""
+        self.login: SmtpUser | None = None
         self.begun = 0
         self.taken = 0
 
@@ -69,7 +72,10 @@ class Conversation:
         return Transaction(
             id=new_id(),
             started_at=datetime.now(UTC),
-            listener=self._listener,
+            listener=self._listener.address,
+            mode=self._listener.mode,
+            login=self.login,
+            user=self.login.name if self.login else "",
             peer=self._peer,
             helo=self.helo,
             tls=self.tls,
@@ -113,7 +119,8 @@ class Conversation:
             mail.spool = self._door.reception.spool(mail.announced)
         except Exception as error:
             return await self._refuse(mail, error)
-        mail.content = Content(mail.spool.write, self._door.max_message_bytes)
+        mends = self._listener.mends(peer_address(self._peer))
+        mail.content = Content(mail.spool.write, self._door.max_message_bytes, mends=mends)
         return mail.content
 
     async def end_message(self) -> str:
@@ -142,6 +149,8 @@ class Conversation:
             raise mail.content.error
         async with self._door.turn:
             with logs.bind(transaction=mail.transaction.id):
+                if self._listener.mode == MX:
+                    await self._door.reception.prove(mail.transaction, mail.spool)
                 return await self._door.reception.take(mail.transaction, mail.spool)
 
     async def abandon(self, reply: str = "") -> str:

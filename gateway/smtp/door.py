@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from gateway.smtp.auth import Authenticator
 from gateway.smtp.reception import Reception
 
 T = TypeVar("T")
@@ -16,13 +17,18 @@ class SmtpLimits:
 
     ``command_seconds`` is the patience for one command or for silence within a message (RFC 5321, 4.5.3.2.7: at
     least 5 minutes). A whole message may take ``data_seconds`` and what it needs at ``data_bytes_per_second``.
-    ``connections_per_peer`` counts an IPv6 /64 as one peer. ``errors`` and ``commands`` are counted anew after each
-    message that was taken.
+    ``connections_per_peer`` and ``connections_per_minute`` (of one peer, except to trusted listeners) count an IPv6
+    /64 as one peer. Once ``stress`` of all connections are open, the patience for a command is ``stress_seconds``.
+    ``errors`` and ``commands`` are counted anew after each message that was taken.
     """
 
     connections: int = 500
     connections_per_peer: int = 50
+    connections_per_minute: int = 60
     command_seconds: float = 300
+    stress: float = 0.8
+    stress_seconds: float = 10
+    proxy_seconds: float = 10
     data_seconds: float = 60
     data_bytes_per_second: int = 1000
     write_seconds: float = 60
@@ -37,13 +43,18 @@ class SmtpLimits:
 
 @dataclass(slots=True, eq=False)
 class Door:
-    """The part of the server that its sessions see. ``stopping`` is set when no session may begin anything more."""
+    """The part of the server that its sessions see.
+
+    ``stopping`` is set when no session may begin anything more, ``stressed`` while nearly all connections are in use.
+    """
 
     reception: Reception
     hostname: str
     max_message_bytes: int
     limits: SmtpLimits
+    authenticator: Authenticator | None = None
     stopping: bool = False
+    stressed: bool = False
     turn: asyncio.Semaphore = field(init=False)
     kept: set[asyncio.Task[Any]] = field(init=False, default_factory=set)
 

@@ -11,27 +11,54 @@ from gateway.smtp.tls import server_context
 BACKLOG = 256
 
 
+#: What a listener believes: its networks; people who log in, by STARTTLS or inside TLS; mails that prove their sender.
+TRUSTED, SUBMISSION, SUBMISSIONS, MX = "trusted", "submission", "submissions", "mx"
+MODES = (TRUSTED, SUBMISSION, SUBMISSIONS, MX)
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Listener:
     """One ``[[smtp.listeners]]``: *address* is ``host:port``, ``[host]:port`` or ``:port`` (every interface).
 
-    ``mode`` is ``trusted``: whoever connects from one of ``networks`` may send for every permitted sender. STARTTLS
-    is offered when there are a ``tls_certificate`` and its ``tls_key`` (paths of PEM files).
+    ``mode`` ``trusted``: whoever connects from one of ``networks`` may send for every permitted sender. STARTTLS is
+    offered when there are a ``tls_certificate`` and its ``tls_key`` (paths of PEM files). Who connects from one of
+    ``proxies`` says in a PROXY header whom he speaks for. From ``bare_newlines`` lines may end with a lone LF or CR.
     """
 
     address: str
-    mode: str = "trusted"
-    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    mode: str = TRUSTED
+    networks: Networks = ()
     tls_certificate: str = ""
     tls_key: str = ""
+    proxies: Networks = ()
+    bare_newlines: Networks = ()
 
     def __post_init__(self) -> None:
-        if self.mode != "trusted":
-            raise ConfigurationError(f'[[smtp.listeners]] mode = "{self.mode}": use "trusted"')
+        if self.mode not in MODES:
+            raise ConfigurationError(f'[[smtp.listeners]] mode = "{self.mode}": use one of {", ".join(MODES)}')
+        if self.logins and not self.tls_certificate:
+            raise ConfigurationError(
+                f"[[smtp.listeners]] {self.address}: passwords travel there; give it tls_certificate and tls_key"
+            )
+
+    @property
+    def logins(self) -> bool:
+        """True where people log in before they send."""
+        return self.mode in {SUBMISSION, SUBMISSIONS}
 
     def admits(self, peer: IPv4Address | IPv6Address) -> bool:
-        """True when *peer* is in one of the listener's networks."""
-        return any(peer in network for network in self.networks)
+        """True when *peer* may connect: from one of the networks of a trusted listener, from anywhere to others."""
+        return self.mode != TRUSTED or _within(peer, self.networks)
+
+    def proxied(self, peer: IPv4Address | IPv6Address) -> bool:
+        """True when *peer* is one of the listener's proxies."""
+        return _within(peer, self.proxies)
+
+    def mends(self, peer: IPv4Address | IPv6Address) -> bool:
+        """True when the line ends of *peer* are mended."""
+        return _within(peer, self.bare_newlines)
 
     def context(self) -> ssl.SSLContext | None:
         """Return the TLS context of the listener, None when it offers no TLS. Raises ConfigurationError."""
@@ -58,6 +85,10 @@ class Listener:
 def _resolved(host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     return list(dict.fromkeys((family, (str(address[0]), port)) for family, _, _, _, address in found))
+
+
+def _within(peer: IPv4Address | IPv6Address, networks: Networks) -> bool:
+    return any(peer in network for network in networks)
 
 
 def peer_address(text: str) -> IPv4Address | IPv6Address:

@@ -7,18 +7,21 @@ which Python.
 
 import asyncio
 import contextlib
+import resource
 import socket
 import ssl
 from collections import Counter
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address
 
 from gateway import logs, metrics
 from gateway.errors import ConfigurationError
 from gateway.smtp import replies
+from gateway.smtp.arrivals import Arrival, Rates
+from gateway.smtp.auth import Authenticator
 from gateway.smtp.door import Door, SmtpLimits
-from gateway.smtp.listener import Listener, peer_address, peer_key
+from gateway.smtp.listener import SUBMISSIONS, TRUSTED, Listener, peer_address
 from gateway.smtp.protocol import SmtpProtocol
+from gateway.smtp.proxy import NoProxyHeader, client_behind
 from gateway.smtp.reception import Reception
 
 log = logs.logger(__name__)
@@ -40,7 +43,8 @@ class SmtpServer:
     """Serves *reception* on *listeners*, announcing itself as *hostname*.
 
     *sockets* are listening sockets made elsewhere (systemd), one for each listener and in their order; without them
-    the server binds its own. Messages of more than *max_message_bytes* are refused.
+    the server binds its own. Messages of more than *max_message_bytes* are refused. Without an *authenticator* there
+    can be no listener where people log in.
     """
 
     def __init__(
@@ -52,18 +56,23 @@ class SmtpServer:
         listeners: Sequence[Listener],
         limits: SmtpLimits,
         sockets: list[socket.socket] | None = None,
+        authenticator: Authenticator | None = None,
     ) -> None:
         if sockets is not None and len(sockets) != len(listeners):
             raise ConfigurationError(
                 f"[[smtp.listeners]] names {len(listeners)} listeners, but {len(sockets)} sockets were handed over"
             )
-        self._door = Door(reception, hostname, max_message_bytes, limits)
+        if any(listener.logins for listener in listeners) and authenticator is None:
+            raise ConfigurationError("[[smtp.listeners]] has a submission listener, but nobody can check logins")
+        self._door = Door(reception, hostname, max_message_bytes, limits, authenticator)
+        self._rates = Rates(limits.connections_per_minute)
         self._listeners = listeners
         self._given = sockets
         self._sockets: list[socket.socket] = []
         self._watching: asyncio.Task[None] | None = None
-        self._sessions: dict[asyncio.Task[None], SmtpProtocol] = {}
+        self._sessions: dict[asyncio.Task[None], Arrival] = {}
         self._peers: Counter[str] = Counter()
+        self._most_descriptors = _most_descriptors()
         self._refused = 0
         self._refusals_logged_at = float("-inf")
 
@@ -101,8 +110,11 @@ class SmtpServer:
             listening = self._sockets.pop()
             asyncio.get_running_loop().remove_reader(listening)
             listening.close()
-        for protocol in self._sessions.values():
-            protocol.wind_up()
+        for session, arrival in self._sessions.items():
+            if arrival.protocol is None:
+                session.cancel()
+            else:
+                arrival.protocol.wind_up()
         await self._finish(grace)
         self._cut_off()
         await self._finish(LAST_SECONDS)
@@ -121,14 +133,15 @@ class SmtpServer:
         while True:
             await asyncio.sleep(WATCH_EVERY)
             now = loop.time()
-            for protocol in self._sessions.values():
-                if protocol.deadline <= now:
-                    protocol.expire()
+            for arrival in self._sessions.values():
+                if arrival.protocol is not None and arrival.protocol.deadline <= now:
+                    arrival.protocol.expire()
 
     def _cut_off(self) -> None:
-        for session, protocol in self._sessions.items():
+        for session, arrival in self._sessions.items():
             log.warning("a session did not end in time and was cut off")
-            protocol.abort()
+            if arrival.protocol is not None:
+                arrival.protocol.abort()
             session.cancel()
 
     def _listen(self, listening: socket.socket, listener: Listener, context: ssl.SSLContext | None) -> None:
@@ -141,70 +154,118 @@ class SmtpServer:
             try:
                 connection, address = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionError):
-                return
-            except OSError as error:  # out of descriptors or memory: trying on at once would only burn time
-                log.warning("no connection can be accepted for a second", error=str(error))
-                loop = asyncio.get_running_loop()
-                loop.remove_reader(listening)
-                loop.call_later(1, self._listen, listening, listener, context)
-                return
+                return None
+            except OSError as error:  # out of memory, or of descriptors all the same: trying on would only burn time
+                return self._rest(listening, listener, context, str(error))
             connection.setblocking(False)
-            self._admit(connection, peer_address(address[0]), listener, context)
+            arrival = Arrival(connection, peer_address(address[0]), listener, context)
+            # A new descriptor is the lowest free one, so this tells how many there are.
+            if connection.fileno() >= self._most_descriptors:
+                self._turn_away(arrival, replies.TOO_MANY_CONNECTIONS)
+                return self._rest(listening, listener, context, "nearly all file descriptors are in use")
+            self._admit(arrival)
+        return None
 
-    def _admit(
-        self,
-        connection: socket.socket,
-        peer: IPv4Address | IPv6Address,
-        listener: Listener,
-        context: ssl.SSLContext | None,
-    ) -> None:
-        key = peer_key(peer)
-        refusal = self._unwelcome(peer, key, listener)
-        if refusal:
-            metrics.smtp_connections.labels(listener.address, "refused").inc()
-            self._turn_away(connection, refusal, peer)
+    def _rest(self, listening: socket.socket, listener: Listener, context: ssl.SSLContext | None, why: str) -> None:
+        """Accept nothing for a second; who waits in the kernel's queue is not lost."""
+        log.warning("no connection can be accepted for a second", why=why)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listening)
+        loop.call_later(1, self._listen, listening, listener, context)
+
+    def _admit(self, arrival: Arrival) -> None:
+        proxied = arrival.listener.proxied(arrival.peer)
+        if refusal := self._crowded() or ("" if proxied else self._unwelcome(arrival)):
+            self._turn_away(arrival, refusal)
             return
-        protocol = SmtpProtocol(self._door, listener.address, str(peer), context)
-        session = asyncio.get_running_loop().create_task(self._serve(connection, protocol))
-        session.add_done_callback(lambda done: self._left(done, connection, key, listener))
-        self._sessions[session] = protocol
-        self._peers[key] += 1
-        metrics.smtp_connections_open.labels(listener.address).inc()
+        session = asyncio.get_running_loop().create_task(self._serve(arrival, proxied=proxied))
+        self._sessions[session] = arrival
+        session.add_done_callback(self._left)
+        self._door.stressed = len(self._sessions) >= self._door.limits.connections * self._door.limits.stress
+        metrics.smtp_connections_open.labels(arrival.listener.address).inc()
 
-    def _unwelcome(self, peer: IPv4Address | IPv6Address, key: str, listener: Listener) -> str:
-        """Return what a peer that may not come in is told, "" for all others."""
-        if not listener.admits(peer):
-            return f"554 5.7.1 {peer} is not in a network that may send mail here"
-        limits = self._door.limits
-        if len(self._sessions) >= limits.connections or self._peers[key] >= limits.connections_per_peer:
+    def _crowded(self) -> str:
+        return replies.TOO_MANY_CONNECTIONS if len(self._sessions) >= self._door.limits.connections else ""
+
+    def _unwelcome(self, arrival: Arrival) -> str:
+        """Return what a peer that may not come in is told; count all others and return ""."""
+        if not arrival.listener.admits(arrival.peer):
+            return f"554 5.7.1 {arrival.peer} is not in a network that may send mail here"
+        if self._peers[arrival.key] >= self._door.limits.connections_per_peer:
             return replies.TOO_MANY_CONNECTIONS
+        now = asyncio.get_running_loop().time()
+        if arrival.listener.mode != TRUSTED and not self._rates.allow(arrival.key, now):
+            return replies.TOO_OFTEN
+        self._peers[arrival.key] += 1
+        arrival.counted = True
         return ""
 
-    def _turn_away(self, connection: socket.socket, refusal: str, peer: IPv4Address | IPv6Address) -> None:
-        with connection, contextlib.suppress(OSError):
-            connection.send(f"{refusal}\r\n".encode())
+    def _turn_away(self, arrival: Arrival, refusal: str) -> None:
+        metrics.smtp_connections.labels(arrival.listener.address, "refused").inc()
+        with arrival.connection as connection, contextlib.suppress(OSError):
+            if arrival.listener.mode != SUBMISSIONS:  # words in the clear would only spoil a TLS handshake
+                connection.send(f"{refusal}\r\n".encode())
         self._refused += 1
         now = asyncio.get_running_loop().time()
         if now >= self._refusals_logged_at + REFUSALS_LOGGED_EVERY:
-            log.warning("connections refused", count=self._refused, last_peer=str(peer), reply=refusal)
+            log.warning("connections refused", count=self._refused, last_peer=str(arrival.peer), reply=refusal)
             self._refused, self._refusals_logged_at = 0, now
 
-    async def _serve(self, connection: socket.socket, protocol: SmtpProtocol) -> None:
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, connection)
-        except OSError:
+    async def _serve(self, arrival: Arrival, *, proxied: bool) -> None:
+        if proxied and not await self._introduce(arrival):
             return
+        listener, limits = arrival.listener, self._door.limits
+        protocol = SmtpProtocol(self._door, listener, str(arrival.peer), arrival.context)
+        at_once = listener.mode == SUBMISSIONS
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: protocol,
+                arrival.connection,
+                ssl=arrival.context if at_once else None,
+                ssl_handshake_timeout=limits.tls_handshake_seconds if at_once else None,
+                ssl_shutdown_timeout=limits.close_seconds if at_once else None,
+            )
+        except OSError as error:  # ssl.SSLError is one
+            log.info("no connection came about", peer=str(arrival.peer), error=str(error))
+            return
+        arrival.protocol = protocol
         await protocol.converse()
 
-    def _left(self, session: asyncio.Task[None], connection: socket.socket, key: str, listener: Listener) -> None:
-        protocol = self._sessions.pop(session)
-        if protocol.transport is None:
-            connection.close()  # it was never given to the loop
-        outcome = "mail" if protocol.mails else "nothing"
-        metrics.smtp_connections.labels(listener.address, outcome).inc()
-        metrics.smtp_connections_open.labels(listener.address).dec()
-        self._peers[key] -= 1
-        if not self._peers[key]:
-            del self._peers[key]
+    async def _introduce(self, arrival: Arrival) -> bool:
+        """Learn from its proxy who the client is; False when it may not come in."""
+        try:
+            async with asyncio.timeout(self._door.limits.proxy_seconds):
+                client = await client_behind(arrival.connection)
+        except (NoProxyHeader, TimeoutError):
+            log.warning("a proxy did not say whom it speaks for", proxy=str(arrival.peer))
+            arrival.connection.close()
+            return False
+        if client is None:
+            return True
+        arrival.peer = peer_address(str(client))
+        if refusal := self._unwelcome(arrival):
+            self._turn_away(arrival, refusal)
+            return False
+        return True
+
+    def _left(self, session: asyncio.Task[None]) -> None:
+        arrival = self._sessions.pop(session)
+        protocol, address = arrival.protocol, arrival.listener.address
+        if protocol is None:
+            arrival.connection.close()  # it was never given to the loop
+        outcome = "mail" if protocol and protocol.mails else "nothing"
+        metrics.smtp_connections.labels(address, outcome).inc()
+        metrics.smtp_connections_open.labels(address).dec()
+        self._door.stressed = len(self._sessions) >= self._door.limits.connections * self._door.limits.stress
+        if arrival.counted:
+            self._peers[arrival.key] -= 1
+            if not self._peers[arrival.key]:
+                del self._peers[arrival.key]
         if not session.cancelled() and (error := session.exception()):
             log.error("a session failed", exc_info=error)
+
+
+def _most_descriptors() -> int:
+    """Return from which descriptor on no connection is taken in: messages, database and children need the rest."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return limit - min(max(limit // 8, 32), 256)

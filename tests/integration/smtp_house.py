@@ -10,8 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import trustme
+
 from gateway.address import parse_mailbox
 from gateway.errors import Kind, refuse
+from gateway.smtp.auth import Authenticator
 from gateway.smtp.door import SmtpLimits
 from gateway.smtp.listener import Listener
 from gateway.smtp.server import SmtpServer
@@ -37,6 +40,7 @@ class House:
         self.taken: list[Transaction] = []
         self.messages: list[bytes] = []
         self.refusals: list[Transaction] = []
+        self.proven: list[Transaction] = []
         self.began: list[Transaction] = []
         self.taking = asyncio.Event()
         self.gate = asyncio.Event()
@@ -65,6 +69,10 @@ class House:
     def spool(self, declared_size: int) -> Spooled:
         self._fail("spool")
         return _Message(self.folder, self.failing.get("write"))
+
+    async def prove(self, transaction: Transaction, message: Spooled) -> None:
+        self.proven.append(transaction)
+        self._fail("prove")
 
     async def take(self, transaction: Transaction, message: Spooled) -> str:
         self.taking.set()
@@ -128,6 +136,7 @@ async def serving(
     max_message_bytes: int = 1_000_000,
     listener: Listener | None = None,
     sockets: list[socket.socket] | None = None,
+    authenticator: Authenticator | None = None,
     **limits: Any,
 ) -> AsyncIterator[SmtpServer]:
     """The door before *house*, on a port of its own."""
@@ -138,6 +147,7 @@ async def serving(
         listeners=[listener or Listener("127.0.0.1:0", networks=LOOPBACK)],
         limits=SmtpLimits(**limits),
         sockets=sockets,
+        authenticator=authenticator,
     )
     await server.start()
     try:
@@ -148,16 +158,38 @@ async def serving(
     house.check()
 
 
+def certified(authority: trustme.CA, folder: Path, **listener: Any) -> Listener:
+    """A listener on the loopback with a certificate that *authority* has issued."""
+    issued = authority.issue_cert("fax.example.com", "127.0.0.1")
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    issued.private_key_pem.write_to_path(key)
+    certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    files: dict[str, Any] = {"tls_certificate": str(certificate), "tls_key": str(key)}
+    return Listener("127.0.0.1:0", networks=LOOPBACK, **files, **listener)
+
+
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    """What a client needs to believe *authority*."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
 class Client:
     """Says what it is told to, octet by octet."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], tls: ssl.SSLContext | None = None) -> None:
+        """*tls*: the connection is encrypted from its first octet."""
         self._address = address
+        self._tls = tls
         self.reader: asyncio.StreamReader
         self.writer: asyncio.StreamWriter
 
     async def __aenter__(self) -> Self:
-        self.reader, self.writer = await asyncio.open_connection(*self._address)
+        name = "fax.example.com" if self._tls else None
+        async with asyncio.timeout(HANG):
+            opened = await asyncio.open_connection(*self._address, ssl=self._tls, server_hostname=name)
+        self.reader, self.writer = opened
         return self
 
     async def __aexit__(

@@ -10,7 +10,7 @@ import trustme
 
 from gateway.smtp.listener import Listener
 from gateway.smtp.server import SmtpServer
-from tests.integration.smtp_house import HANG, LOOPBACK, MAIL, RCPT, Client, House, make_house, serving
+from tests.integration.smtp_house import HANG, MAIL, RCPT, Client, House, certified, make_house, serving, trusting
 
 
 @pytest.fixture(scope="module")
@@ -18,20 +18,14 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-@pytest.fixture
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
+@pytest.fixture(name="trusting")
+def _trusting(authority: trustme.CA) -> ssl.SSLContext:
+    return trusting(authority)
 
 
 @pytest.fixture
 def listener(authority: trustme.CA, tmp_path: Path) -> Listener:
-    issued = authority.issue_cert("fax.example.com", "127.0.0.1")
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    issued.private_key_pem.write_to_path(key)
-    certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    return Listener("127.0.0.1:0", networks=LOOPBACK, tls_certificate=str(certificate), tls_key=str(key))
+    return certified(authority, tmp_path)
 
 
 @pytest.fixture
