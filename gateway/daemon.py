@@ -21,7 +21,19 @@ from gateway.ids import new_token
 from gateway.inbox import FORWARD, RETRIEVE, Inbox
 from gateway.intake import Intake
 from gateway.notify import DELIVER, Notify
-from gateway.outbox import CANCEL, PREPARE, RESOLVE, TRANSMIT, WITHDRAW, Prepare, Resolve, Settle, Transmit
+from gateway.outbox import (
+    CANCEL,
+    COLLECT,
+    PREPARE,
+    RESOLVE,
+    TRANSMIT,
+    WITHDRAW,
+    Collect,
+    Prepare,
+    Resolve,
+    Settle,
+    Transmit,
+)
 from gateway.reconcile import Reconcile
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings
@@ -94,10 +106,12 @@ class Daemon:
         events = Events(self.db, settle, inbox)
         if "worker" in self.roles:
             policy = parts.policy(settings)
+            collect = Collect(self.db, self.blobs, fetcher, settle)
             prepare = Prepare(self.db, self.blobs, sandbox, parts.limits(settings), settle, policy)
             transmit = Transmit(self.db, self.blobs, sandbox, carrier, settle, notify, policy)
             resolve = Resolve(self.db, carrier, settle, notify, policy)
             stories: dict[str, Story] = {
+                COLLECT: collect.run,
                 PREPARE: prepare.run,
                 TRANSMIT: transmit.run,
                 CANCEL: transmit.cancel,

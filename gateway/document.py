@@ -8,6 +8,8 @@ from gateway.errors import Reason
 #: Telnyx's limits for one fax (file_size_limit_exceeded, page_count_limit_exceeded).
 MAX_PAGES = 350
 MAX_BYTES = 50 * 1024 * 1024
+#: The most files that make one fax.
+MOST_DOCUMENTS = 20
 
 
 class MediaType(StrEnum):

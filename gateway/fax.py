@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 
@@ -87,6 +88,12 @@ class Fax:
     parts of a message to fax (empty: the whole blob is one document). ``pages_blob`` holds the rendered or received
     document, ``media_type`` its type. ``tries`` counts attempts made, ``tries_allowed`` all that may be made.
     ``user`` is who logged in to send it, ``approved`` that a person let it pass the limits of the day.
+
+    ``documents`` lists the files of a fax that did not come by mail (``as_document`` and ``as_remote`` of
+    ``intake/submit.py`` say what is in each). ``black_threshold`` (1..100) counts where ``monochrome`` is set; ``t38``
+    False asks the carrier for T.30 over audio. ``header`` is the sender's name in the header line, ``identity`` the
+    station id (T.30 TSI), ``timezone`` that of the header's clock, each "" for the faxbox's. ``extra`` keeps what an
+    API's client gave and wants to see again. ``erased_at`` is set where nothing but the row is left.
     """
 
     id: UUID
@@ -128,3 +135,12 @@ class Fax:
     caller_id: str = ""
     notify: list[str] = field(default_factory=list)
     finished_at: datetime | None = None
+    documents: list[dict[str, Any]] = field(default_factory=list)
+    monochrome: bool = False
+    black_threshold: int | None = None
+    t38: bool = True
+    header: str = ""
+    identity: str = ""
+    timezone: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    erased_at: datetime | None = None

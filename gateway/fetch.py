@@ -12,7 +12,7 @@ import re
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -47,6 +47,18 @@ class TooLarge(FetchError):
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """How a document is asked for: by *method* (GET or POST), with *headers* and, for POST, *content* as the body.
+
+    A ``Host`` among the headers is sent as it is; the connection goes to the host of the URL all the same.
+    """
+
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """What came: the media type without parameters, in lower case ("" when not told), and the size in bytes."""
 
@@ -73,8 +85,11 @@ class Fetcher:
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=connect_timeout)
         self._session: aiohttp.ClientSession | None = None
 
-    async def fetch(self, url: str, write: Callable[[bytes], object], limit: int | None = None) -> Fetched:
-        """GET *url* and hand the body to *write* in pieces; at most *limit* bytes (else ``max_bytes``).
+    async def fetch(
+        self, url: str, write: Callable[[bytes], object], limit: int | None = None, wish: Wish | None = None
+    ) -> Fetched:
+        """Ask for *url* (GET, or as *wish* says) and hand the body to *write* in pieces; at most *limit* bytes (else
+        ``max_bytes``).
 
         Raises FetchError for everything that the network and the other side do, also when the body is larger or
         shorter than it should be: *write* may then have been called already. What *write* raises is passed on.
@@ -82,7 +97,10 @@ class Fetcher:
         most = self._max_bytes if limit is None else min(limit, self._max_bytes)
         target = _parse(url)
         with _told(target):
-            async with self._client().get(target, allow_redirects=False) as response:
+            wish = wish or Wish()
+            async with self._client().request(
+                wish.method, target, headers=wish.headers, data=wish.content or None, allow_redirects=False
+            ) as response:
                 return await _receive(response, write, most)
 
     async def post(self, url: str, content: bytes, headers: Mapping[str, str], timeout: float | None = None) -> int:

@@ -64,6 +64,9 @@ REJECTED = "rejected_by_carrier"
 UNAUTHENTICATED = "carrier_authentication_failed"
 UNREACHABLE = "carrier_unreachable"
 CANCELED = "canceled"
+#: Telnyx's words for what is wrong with a document before anybody is called.
+NOT_FETCHED = "file_download_failed"
+TOO_LARGE = "file_size_limit_exceeded"
 
 _CHECK_NUMBER = "Please check the number."
 _TELL_ADMIN = "Please tell your administrator."

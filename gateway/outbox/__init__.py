@@ -1,5 +1,7 @@
-"""A fax out: prepare its pages, transmit them, settle what the carrier says, resolve what is not clear."""
+"""A fax out: collect its documents, prepare its pages, transmit them, settle what the carrier says, resolve what is
+not clear."""
 
+from gateway.outbox.collect import COLLECT, Collect
 from gateway.outbox.command import Command
 from gateway.outbox.policy import Policy
 from gateway.outbox.prepare import PREPARE, Prepare
@@ -9,10 +11,12 @@ from gateway.outbox.transmit import CANCEL, TRANSMIT, WITHDRAW, Transmit
 
 __all__ = [
     "CANCEL",
+    "COLLECT",
     "PREPARE",
     "RESOLVE",
     "TRANSMIT",
     "WITHDRAW",
+    "Collect",
     "Command",
     "Policy",
     "Prepare",

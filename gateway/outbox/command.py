@@ -8,7 +8,7 @@ from uuid import UUID
 from gateway.attempt import OPEN, AttemptState
 from gateway.errors import Kind, refuse
 from gateway.fax import Direction, Fax, State
-from gateway.outbox.policy import CANCEL, PREPARE, RESOLVE, TRANSMIT, lines, withdraw
+from gateway.outbox.policy import CANCEL, COLLECT, PREPARE, RESOLVE, TRANSMIT, lines, withdraw
 from gateway.outbox.settle import CANCEL_ASKED, LIVE, Settle
 from gateway.store import attempts, faxes, jobs
 from gateway.store.database import Tx
@@ -31,7 +31,7 @@ class Command:
         ):
             raise self._wrong(fax, "held")
         jobs.release(tx, fax_id)
-        for kind in (PREPARE, TRANSMIT):
+        for kind in (COLLECT, PREPARE, TRANSMIT):
             jobs.drop(tx, kind, fax_id)
         return f"Fax {fax_id} is held."
 
@@ -83,7 +83,9 @@ class Command:
         state = State.QUEUED if ready else State.PREPARING
         fresh = {"held_reason": "", "failure_reason": "", "failure_text": "", "finished_at": None, "next_try_at": None}
         faxes.change(tx, fax.id, [fax.state], state=state, **fresh, **more)
-        jobs.enqueue(tx, TRANSMIT if ready else PREPARE, fax.id, keys=lines(tx, fax) if ready else None)
+        here = all("blob" in document for document in fax.documents)
+        kind = TRANSMIT if ready else PREPARE if here else COLLECT
+        jobs.enqueue(tx, kind, fax.id, keys=lines(tx, fax) if ready else None)
 
     def _outbound(self, tx: Tx, fax_id: UUID) -> Fax:
         fax = faxes.get(tx, fax_id, lock=True)

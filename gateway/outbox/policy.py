@@ -11,6 +11,7 @@ from gateway.store.database import Tx
 from gateway.store.jobs import Keys
 from gateway.store.schema import applications
 
+COLLECT = "collect"
 PREPARE = "prepare"
 TRANSMIT = "transmit"
 RESOLVE = "resolve"

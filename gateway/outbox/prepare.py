@@ -3,7 +3,7 @@
 import asyncio
 import json
 from contextlib import ExitStack
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -66,18 +66,19 @@ class Prepare:
             return found or await self._render(fax, key)
 
     def _key(self, fax: Fax) -> str:
-        options = [fax.source, fax.parts, fax.quality.value, self._policy.paper]
+        blobs = [document["blob"] for document in fax.documents]
+        dots = [fax.quality.value, self._policy.paper, fax.monochrome, fax.black_threshold]
+        options = [fax.source, fax.parts, blobs, *dots]
         return digest(json.dumps(options))
 
     async def _render(self, fax: Fax, key: str) -> Row:
         with ExitStack() as stack:
             tiff, pdf, preview = (self._spool(stack) for _ in range(3))
-            source = stack.enter_context(await self._blobs.opened(fax.source))
+            sources = [stack.enter_context(await self._blobs.opened(blob)) for blob in _blobs_of(fax)]
+            outputs = Outputs(tiff.fileno(), pdf.fileno(), preview.fileno())
             with metrics.render_seconds.time():
-                kind: Literal["mail", "document"] = "mail" if fax.message_id else "document"
-                wish = Source(kind=kind, parts=tuple(fax.parts), quality=fax.quality, paper=self._policy.paper)
-                outputs = Outputs(tiff.fileno(), pdf.fileno(), preview.fileno())
-                done = await self._sandbox.render(source.fileno(), wish, outputs)
+                descriptors = [source.fileno() for source in sources]
+                done = await self._sandbox.render(descriptors, self._source(fax), outputs)
             values: dict[str, Any] = {
                 "id": new_id(),
                 "key": key,
@@ -88,6 +89,17 @@ class Prepare:
             }
             seals = [tiff.seal, pdf.seal, preview.seal]
             return await self._db.write(lambda tx: _keep(tx, values), before=seals)
+
+    def _source(self, fax: Fax) -> Source:
+        return Source(
+            kind="mail" if fax.message_id else "document",
+            parts=tuple(fax.parts),
+            quality=fax.quality,
+            paper=self._policy.paper,
+            names=tuple(str(document["name"]) for document in fax.documents),
+            monochrome=fax.monochrome,
+            black_threshold=fax.black_threshold,
+        )
 
     def _spool(self, stack: ExitStack) -> Spool:
         spool = self._blobs.spool()
@@ -113,6 +125,11 @@ class Prepare:
 
         await self._db.write(unit)
         log.info("not prepared", fax=str(fax.id), reason=reason.kind.value)
+
+
+def _blobs_of(fax: Fax) -> list[str]:
+    """The one message of a fax that came by mail, or its documents."""
+    return [fax.source] if fax.source else [str(document["blob"]) for document in fax.documents]
 
 
 def _keep(tx: Tx, values: dict[str, Any]) -> Row:

@@ -10,7 +10,7 @@ from gateway.carrier_event import CarrierEvent, Happened
 from gateway.dialects import telnyx
 from gateway.fax import FINAL, RANK, Fax, State
 from gateway.notify import Notify
-from gateway.outbox.policy import CANCEL, PREPARE, RESOLVE, TRANSMIT, Policy, lines, withdraw
+from gateway.outbox.policy import CANCEL, COLLECT, PREPARE, RESOLVE, TRANSMIT, Policy, lines, withdraw
 from gateway.retry import Outcome, next_try
 from gateway.store import attempts, faxes, jobs
 from gateway.store import events as said
@@ -140,7 +140,7 @@ class Settle:
 
     def _end(self, tx: Tx, fax_id: UUID, tale: Tale) -> None:
         jobs.release(tx, fax_id)
-        for kind in (PREPARE, TRANSMIT):
+        for kind in (COLLECT, PREPARE, TRANSMIT):
             jobs.drop(tx, kind, fax_id)
         fax = faxes.get(tx, fax_id)
         assert fax is not None

@@ -42,8 +42,8 @@ def with_disk_errors(perform: Callable[[], Header]) -> Header:
 
 def _render(header: Header, channel: Channel, files: list[int]) -> Header:
     source = Source.from_header(header["source"])
-    inputs = _from_mail(source, files[0]) if source.kind == "mail" else [Input(THE_DOCUMENT, whole(files[0]))]
-    outputs = Files(*(_emptied(descriptor) for descriptor in files[1:4]))
+    outputs = Files(*(_emptied(descriptor) for descriptor in files[:3]))
+    inputs = _from_mail(source, files[3]) if source.kind == "mail" else _documents(source, files[3:])
     result = render(inputs, Raster.of(source.quality, source.paper), outputs, _progress(channel))
     return {"rendered": asdict(result)}
 
@@ -67,6 +67,11 @@ def _from_mail(source: Source, descriptor: int) -> list[Input]:
         return [Input(*extract(message, index)) for index in source.parts]
     finally:
         release(message)
+
+
+def _documents(source: Source, descriptors: list[int]) -> list[Input]:
+    names = [f'"{name}"' if name else THE_DOCUMENT for name in source.names] or [THE_DOCUMENT] * len(descriptors)
+    return [Input(name, whole(descriptor)) for name, descriptor in zip(names, descriptors, strict=True)]
 
 
 def _emptied(descriptor: int) -> BinaryIO:

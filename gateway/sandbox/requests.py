@@ -8,12 +8,19 @@ from gateway.fax import Quality
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What to render: the *parts* (``Part.index``) of a mail, joined in that order, or one document."""
+    """What to render: the *parts* (``Part.index``) of one mail, or documents; joined in their order.
+
+    ``names`` are what documents are called in sentences; without them each is "the document". ``monochrome`` forces
+    the threshold on everything, at ``black_threshold`` (1..100 per cent of white; None: the engine's own).
+    """
 
     kind: Literal["mail", "document"]
     parts: tuple[int, ...] = ()
     quality: Quality = Quality.HIGH
     paper: Literal["letter", "a4", "legal"] = "letter"
+    names: tuple[str, ...] = ()
+    monochrome: bool = False
+    black_threshold: int | None = None
 
     def as_header(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
@@ -22,7 +29,8 @@ class Source:
     @classmethod
     def from_header(cls, value: dict[str, Any]) -> "Source":
         """Read what ``as_header`` wrote."""
-        return cls(value["kind"], tuple(value["parts"]), Quality(value["quality"]), value["paper"])
+        words = {"parts": tuple(value["parts"]), "quality": Quality(value["quality"]), "names": tuple(value["names"])}
+        return cls(**{**value, **words})
 
 
 @dataclass(frozen=True, slots=True)

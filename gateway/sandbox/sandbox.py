@@ -85,17 +85,22 @@ class Sandbox:
             raise _broken() from None
 
     async def render(
-        self, source_fd: int, source: Source, outputs: Outputs, on_progress: Callable[[int, int], None] | None = None
+        self,
+        source_fds: Sequence[int],
+        source: Source,
+        outputs: Outputs,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> RenderedDocument:
-        """Render what *source* names in *source_fd* to fax pages; *on_progress* gets pages done and pages in all.
+        """Render what *source* says of *source_fds* (one mail, or up to MOST_DOCUMENTS documents) to fax pages;
+        *on_progress* gets pages done and pages in all.
 
         Raises Refusal with a reason that names the part which cannot be faxed; what the outputs hold then is void.
         """
         header = {"do": "render", "source": source.as_header()}
         with contextlib.ExitStack() as files:
-            descriptors = [files.enter_context(_for_reading(source_fd))]
-            for output in (outputs.tiff_fd, outputs.pdf_fd, outputs.preview_fd):
-                descriptors.append(files.enter_context(_for_writing(output)))
+            written = (outputs.tiff_fd, outputs.pdf_fd, outputs.preview_fd)
+            descriptors = [files.enter_context(_for_writing(output)) for output in written]
+            descriptors += [files.enter_context(_for_reading(descriptor)) for descriptor in source_fds]
             answer = await self._renderers.run(header, descriptors, on_progress)
         try:
             _check(answer)

@@ -4,7 +4,7 @@
 |---|---|---|---|
 | a reader | ``do: read_mail, size`` | message | ``reading`` |
 | a reader | ``do: inspect`` | document | ``inspection`` |
-| the zygote | ``do: render, job, source`` | channel, source, TIFF, PDF, preview | ``rendered`` on the channel |
+| the zygote | ``do: render, job, source`` | channel, TIFF, PDF, preview, sources | ``rendered`` on the channel |
 | the zygote | ``do: convert, job, to`` | channel, source, output | ``converted`` on the channel |
 | the zygote | ``do: stamp, job, header`` | channel, PDF, preview, TIFFs | ``stamped`` on the channel |
 | the zygote | ``do: kill, job`` | | none |
@@ -19,13 +19,14 @@ import socket
 from dataclasses import asdict
 from typing import Any
 
+from gateway.document import MOST_DOCUMENTS
 from gateway.errors import Kind, Reason
 
 Header = dict[str, Any]
 
 #: The longest datagram; a reading of 200 parts with the longest names has less.
 MOST_BYTES = 384 * 1024
-_MOST_DESCRIPTORS = 8
+_MOST_DESCRIPTORS = MOST_DOCUMENTS + 4
 
 #: The ``failed`` of a process that reached its bound of memory.
 OUT_OF_MEMORY = "out of memory"

@@ -36,16 +36,19 @@ from gateway.faxbox import Faxbox
 from gateway.fetch import Fetcher
 from gateway.ids import new_id
 from gateway.inbox import FORWARD, RETRIEVE, Inbox
+from gateway.intake.submit import Submit
 from gateway.limits import Limits
 from gateway.mail import parse
 from gateway.mail.smarthost import Smarthost
 from gateway.notify import DELIVER, Notify, Sender
 from gateway.outbox import (
     CANCEL,
+    COLLECT,
     PREPARE,
     RESOLVE,
     TRANSMIT,
     WITHDRAW,
+    Collect,
     Command,
     Policy,
     Prepare,
@@ -180,12 +183,19 @@ class OpenSandbox(Sandbox):
         return documents.inspect(whole(document_fd), THE_DOCUMENT)
 
     async def render(
-        self, source_fd: int, source: Source, outputs: Outputs, on_progress: Callable[[int, int], None] | None = None
+        self,
+        source_fds: Sequence[int],
+        source: Source,
+        outputs: Outputs,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> RenderedDocument:
         self.renderings += 1
         await asyncio.sleep(0)  # as long as others need to come in between
-        message = whole(source_fd)
-        found = [parse.extract(message, index) for index in source.parts] or [(THE_DOCUMENT, message)]
+        found = (
+            [parse.extract(whole(source_fds[0]), index) for index in source.parts]
+            if source.kind == "mail"
+            else [(THE_DOCUMENT, whole(descriptor)) for descriptor in source_fds]
+        )
         inputs = [render.Input(*document) for document in found]
         files = render.Files(_file(outputs.tiff_fd), _file(outputs.pdf_fd), _file(outputs.preview_fd))
         result = render.render(inputs, Raster.of(source.quality, source.paper), files, lambda _: None)
@@ -240,6 +250,7 @@ class House:
     transmit: Transmit = field(init=False)
     resolve: Resolve = field(init=False)
     command: Command = field(init=False)
+    submit: Submit = field(init=False)
     reconcile: Reconcile = field(init=False)
     provisioning: Provisioning = field(init=False)
     stories: dict[str, Story] = field(init=False)
@@ -261,9 +272,11 @@ class House:
         self.transmit = Transmit(self.db, self.blobs, self.sandbox, self.carrier, self.settle, self.notify, self.policy)
         self.resolve = Resolve(self.db, self.carrier, self.settle, self.notify, self.policy)
         self.command = Command(self.settle, 3)
+        self.submit = Submit(self.db, self.blobs, limits, self.sandbox)
         self.reconcile = Reconcile(self.db, self.carrier, self.events)
         self.provisioning = Provisioning(self.db, mail_host=f"fax.{REALM}")
         self.stories = {
+            COLLECT: Collect(self.db, self.blobs, self.fetcher, self.settle).run,
             PREPARE: prepare.run,
             TRANSMIT: self.transmit.run,
             CANCEL: self.transmit.cancel,

@@ -66,7 +66,7 @@ async def render(
     sandbox: Sandbox, files: Files, data: bytes, source: Source | None = None
 ) -> tuple[RenderedDocument, list[bytes]]:
     made = Rendering(files)
-    result = await sandbox.render(files.new(data).fileno(), source or Source("document"), made.outputs)
+    result = await sandbox.render([files.new(data).fileno()], source or Source("document"), made.outputs)
     return result, made.read()
 
 
@@ -149,7 +149,7 @@ async def test_the_parts_of_a_mail_are_joined_in_the_order_asked_for(sandbox: Sa
     steps: list[tuple[int, int]] = []
     made = Rendering(files)
     result = await sandbox.render(
-        files.new(message).fileno(), Source("mail", (1, 2)), made.outputs, lambda *step: steps.append(step)
+        [files.new(message).fileno()], Source("mail", (1, 2)), made.outputs, lambda *step: steps.append(step)
     )
     assert result.pages == 3
     assert steps == [(1, 3), (2, 3), (3, 3)]
@@ -169,7 +169,7 @@ async def test_the_part_that_cannot_be_rendered_is_named(sandbox: Sandbox, files
 
 async def test_what_the_outputs_held_is_overwritten(sandbox: Sandbox, files: Files) -> None:
     made = Rendering(files, held=b"old" * 100_000)
-    result = await sandbox.render(files.new(pdf()).fileno(), Source("document"), made.outputs)
+    result = await sandbox.render([files.new(pdf()).fileno()], Source("document"), made.outputs)
     assert [len(data) for data in made.read()] == [result.tiff_bytes, result.pdf_bytes, result.preview_bytes]
     assert tiff_pages(made.read()[0], 350) == 1
 
@@ -180,7 +180,7 @@ async def test_offsets_do_not_matter_and_do_not_move(sandbox: Sandbox, files: Fi
     source.seek(7)
     made.files[0].seek(5)
     reading = await sandbox.read_mail(source.fileno(), len(message))
-    result = await sandbox.render(source.fileno(), Source("mail", (1,)), made.outputs)
+    result = await sandbox.render([source.fileno()], Source("mail", (1,)), made.outputs)
     assert (reading.pages, result.pages) == (1, 1)
     assert (os.lseek(source.fileno(), 0, os.SEEK_CUR), os.lseek(made.files[0].fileno(), 0, os.SEEK_CUR)) == (7, 5)
 
@@ -234,10 +234,10 @@ async def test_descriptors_do_not_leak(sandbox: Sandbox, files: Files) -> None:
 
     async def round_trip() -> None:
         await sandbox.read_mail(message.fileno(), len(mail()))
-        await sandbox.render(message.fileno(), Source("mail", (1,)), made.outputs)
+        await sandbox.render([message.fileno()], Source("mail", (1,)), made.outputs)
         for refusing in (
             sandbox.inspect(broken.fileno()),
-            sandbox.render(broken.fileno(), Source("document"), made.outputs),
+            sandbox.render([broken.fileno()], Source("document"), made.outputs),
         ):
             with pytest.raises(Refusal):
                 await refusing

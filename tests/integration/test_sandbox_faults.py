@@ -256,7 +256,7 @@ async def test_a_fault_in_the_callers_progress_ends_the_job(files: Files) -> Non
     async with running() as box:
         made = Rendering(files)
         with pytest.raises(ZeroDivisionError):
-            await box.render(files.new(pdf(5)).fileno(), Source("document"), made.outputs, fail)
+            await box.render([files.new(pdf(5)).fileno()], Source("document"), made.outputs, fail)
         assert children(box.pids[-1]) == []
 
 

@@ -1,0 +1,202 @@
+"""A request becomes a fax: what the HTTP APIs and the shell ask for, in one commit with its first job."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from gateway import crashpoint, logs
+from gateway.address import parse_number
+from gateway.document import MAX_BYTES, MOST_DOCUMENTS
+from gateway.errors import Kind, refuse
+from gateway.fax import Direction, Fax, Origin, Quality, State
+from gateway.ids import new_id
+from gateway.intake.desk import RESERVE_BYTES
+from gateway.limits import Limits
+from gateway.outbox import COLLECT, PREPARE
+from gateway.sandbox import Sandbox
+from gateway.store import faxes, jobs, provision
+from gateway.store.blobs import Blobs, Spool
+from gateway.store.database import Database, Tx
+from gateway.store.schema import accounts, applications
+
+log = logs.logger(__name__)
+#: What people put between the digits of a number, beside what ``parse_number`` reads.
+_GROUPED = re.compile(r"[\s()/]")
+
+
+@dataclass(frozen=True, slots=True)
+class Supplied:
+    """A file that came with the request, written to a spool of our blobs and not sealed yet."""
+
+    spool: Spool
+    media_type: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A blob that a row of ours holds already: a file in the media storage, another fax's document."""
+
+    blob: str
+    media_type: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A file that is still to be fetched, by *method* (get or post, then with *content* as its body)."""
+
+    url: str
+    method: str = "get"
+    content: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+
+
+Document = Supplied | Kept | Remote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What shall be faxed where. ``to`` is the number as it was written; ``from_number`` is E.164 and has been found
+    to be the account's by whoever asks. ``notify`` are mail addresses that are told of the end. The other fields are
+    those of ``Fax``.
+    """
+
+    account_id: UUID
+    application_id: int
+    origin: Origin
+    to: str
+    from_number: str
+    faxbox_id: UUID | None = None
+    tries: int = 1
+    quality: Quality = Quality.HIGH
+    monochrome: bool = False
+    black_threshold: int | None = None
+    t38: bool = True
+    from_name: str = ""
+    to_name: str = ""
+    subject: str = ""
+    header: str = ""
+    identity: str = ""
+    timezone: str = ""
+    notify: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Submit:
+    """Takes submissions. Without a *sandbox* (in a command) files are not looked into before they are taken."""
+
+    def __init__(self, db: Database, blobs: Blobs, limits: Limits, sandbox: Sandbox | None = None) -> None:
+        self._db = db
+        self._blobs = blobs
+        self._limits = limits
+        self._sandbox = sandbox
+
+    async def take(
+        self, wish: Submission, documents: Sequence[Document], also: Callable[[Tx, Fax], None] | None = None
+    ) -> Fax:
+        """Make a fax of *documents*, joined in their order, and return it after the commit; *also* runs in its unit.
+
+        Spools of *documents* are sealed or, when this raises, dropped. Raises Refusal: NUMBER_INVALID,
+        DESTINATION_NOT_ALLOWED, APPLICATION_INACTIVE, NOTHING_TO_FAX, what is wrong with a file, STORAGE_FULL or
+        STORAGE_BUSY; nothing is stored then.
+        """
+        spools = [document.spool for document in documents if isinstance(document, Supplied)]
+        try:
+            fax = await self._fax(wish, [await self._checked(document) for document in documents])
+            before: list[Callable[[], object]] = [spool.seal for spool in spools]
+            await self._db.write(lambda tx: self._keep(tx, fax, also), before)
+        finally:
+            # What was sealed for a unit that then failed is not removed: whether it did fail is not always known.
+            for spool in spools:
+                spool.discard()
+        crashpoint.reach("submit.committed")
+        log.info("request taken", fax=str(fax.id), origin=fax.origin.value, documents=len(documents))
+        return fax
+
+    async def _checked(self, document: Document) -> dict[str, Any]:
+        """Return *document* as an entry of ``Fax.documents``."""
+        if isinstance(document, Remote):
+            fetch = {"url": document.url, "method": document.method, "content": document.content}
+            return {**fetch, "headers": dict(document.headers), "name": document.name}
+        if isinstance(document, Kept):
+            return {"blob": document.blob, "media_type": document.media_type, "name": document.name}
+        return await self._looked_into(document)
+
+    async def _looked_into(self, document: Supplied) -> dict[str, Any]:
+        if document.spool.size > MAX_BYTES:
+            raise refuse(
+                Kind.DOCUMENT_TOO_LARGE,
+                f"the document has {document.spool.size:,} bytes, and a fax at most {MAX_BYTES:,}; send it in parts",
+            )
+        media_type = document.media_type
+        if self._sandbox is not None:
+            media_type = (await self._sandbox.inspect(document.spool.fileno())).media_type
+        return {"blob": document.spool.key, "media_type": media_type, "name": document.name}
+
+    async def _fax(self, wish: Submission, documents: list[dict[str, Any]]) -> Fax:
+        if not 1 <= len(documents) <= MOST_DOCUMENTS:
+            raise refuse(Kind.NOTHING_TO_FAX, f"a fax is made of 1 to {MOST_DOCUMENTS} documents, not {len(documents)}")
+        if self._blobs.free_bytes() < RESERVE_BYTES:
+            raise refuse(Kind.STORAGE_FULL, "the gateway's disk is nearly full; try again later")
+        account = await provision.fetch(self._db, accounts, wish.account_id)
+        application = await provision.fetch(self._db, applications, wish.application_id)
+        if account is None or application is None or application["account_id"] != wish.account_id:
+            raise refuse(Kind.NOT_FOUND, f"there is no application {wish.application_id}", str(wish.application_id))
+        if not application["active"]:
+            raise refuse(
+                Kind.APPLICATION_INACTIVE,
+                f"sending is switched off for the application {application['name']}; activate it first",
+                str(wish.application_id),
+            )
+        to_number = parse_number(_GROUPED.sub("", wish.to), account["country"])
+        self._limits.check(to_number)
+        return _made(wish, to_number, documents)
+
+    def _keep(self, tx: Tx, fax: Fax, also: Callable[[Tx, Fax], None] | None) -> None:
+        faxes.insert(tx, fax)
+        begin(tx, fax)
+        if also is not None:
+            also(tx, fax)
+
+
+def begin(tx: Tx, fax: Fax) -> None:
+    """Enqueue the first job of a new fax: its documents are fetched or, where all are here, become pages."""
+    missing = any("blob" not in document for document in fax.documents)
+    jobs.enqueue(tx, COLLECT if missing else PREPARE, fax.id)
+
+
+def _made(wish: Submission, to_number: str, documents: list[dict[str, Any]]) -> Fax:
+    now = datetime.now(UTC)
+    return Fax(
+        id=new_id(),
+        account_id=wish.account_id,
+        application_id=wish.application_id,
+        faxbox_id=wish.faxbox_id,
+        direction=Direction.OUTBOUND,
+        origin=wish.origin,
+        state=State.PREPARING,
+        from_number=wish.from_number,
+        to_number=to_number,
+        created_at=now,
+        updated_at=now,
+        to_written=wish.to,
+        from_name=wish.from_name,
+        to_name=wish.to_name,
+        subject=wish.subject,
+        quality=wish.quality,
+        documents=documents,
+        monochrome=wish.monochrome,
+        black_threshold=wish.black_threshold,
+        t38=wish.t38,
+        header=wish.header,
+        identity=wish.identity,
+        timezone=wish.timezone,
+        tries_allowed=max(1, wish.tries),
+        notify=list(wish.notify),
+        extra=dict(wish.extra),
+    )
