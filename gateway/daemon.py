@@ -14,12 +14,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway import logs, metrics, parts, systemd
+from gateway.archive import SCRAP, Archive
 from gateway.carriers.telnyx import Telnyx
 from gateway.errors import ConfigurationError, Refusal
 from gateway.events import EVENT, Events
 from gateway.ids import new_token
 from gateway.inbox import FORWARD, RETRIEVE, Inbox
 from gateway.intake import Intake
+from gateway.intake.submit import Submit
 from gateway.notify import DELIVER, Notify
 from gateway.outbox import (
     CANCEL,
@@ -29,6 +31,7 @@ from gateway.outbox import (
     TRANSMIT,
     WITHDRAW,
     Collect,
+    Command,
     Prepare,
     Resolve,
     Settle,
@@ -92,9 +95,8 @@ class Daemon:
         self.db = await enter(_database(settings))
         self.blobs = await asyncio.to_thread(self._open_blobs)
         sandbox = Sandbox(settings.sandbox.readers, settings.sandbox.renderers)
-        if self.roles & {"smtp", "worker"}:
-            await sandbox.start()
-            self._stack.push_async_callback(sandbox.stop)
+        await sandbox.start()
+        self._stack.push_async_callback(sandbox.stop)
         carrier = parts.carrier(settings)
         self._stack.push_async_callback(carrier.close)
         fetcher = parts.fetcher(settings)
@@ -104,6 +106,7 @@ class Daemon:
         settle = Settle(notify, parts.policy(settings))
         inbox = Inbox(self.db, self.blobs, carrier, fetcher, sandbox, notify)
         events = Events(self.db, settle, inbox)
+        archive = Archive(self.db, self.blobs, parts.limits(settings))
         if "worker" in self.roles:
             policy = parts.policy(settings)
             collect = Collect(self.db, self.blobs, fetcher, settle)
@@ -121,13 +124,16 @@ class Daemon:
                 RETRIEVE: inbox.retrieve,
                 FORWARD: inbox.forward,
                 DELIVER: notify.deliver,
+                SCRAP: archive.scrap,
             }
             await enter(self._work(stories))
             reconcile = Reconcile(self.db, carrier, events)
             await enter(_rhythm(reconcile.poll, settings.poll_interval.total_seconds()))
             await enter(_rhythm(self._count_waiting, COUNT_EVERY))
         if "http" in self.roles:
-            await self._open_http(events, carrier, given.get("http"))
+            submit = Submit(self.db, self.blobs, parts.limits(settings), sandbox)
+            command = Command(settle, settings.fax.attempts)
+            await self._open_http(events, carrier, submit, archive, command, given.get("http"))
         if "smtp" in self.roles:
             await self._open_smtp(sandbox, given.get("smtp"))
         await enter(self._watchdog())
@@ -180,7 +186,15 @@ class Daemon:
             await worker.stop(GRACE)
             await asyncio.gather(working, losing, return_exceptions=True)
 
-    async def _open_http(self, events: Events, carrier: Telnyx, sockets: list[socket.socket] | None) -> None:
+    async def _open_http(
+        self,
+        events: Events,
+        carrier: Telnyx,
+        submit: Submit,
+        archive: Archive,
+        command: Command,
+        sockets: list[socket.socket] | None,
+    ) -> None:
         settings = self.settings
         web = WebParts(
             db=self.db,
@@ -193,6 +207,9 @@ class Daemon:
             public_url=settings.http.public_url,
             metrics_here=not settings.http.metrics_address,
             provisioning=parts.provisioning(self.db, settings),
+            submit=submit,
+            archive=archive,
+            command=command,
         )
         self.http = HttpServer(make_app(web), settings.http.address, sockets)
         await self.http.start()

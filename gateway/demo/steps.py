@@ -112,6 +112,8 @@ class Observer:
         steps: list[Step] = []
         for row in await self.db.rows(schema.events.select().where(about)):
             event = said.event_from(row)
+            if event is None:
+                continue
             name = EVENT_NAMES.get(event.happened, event.happened.value)
             text = f"{name}, signature verified" if row["source"] == "webhook" else name
             steps.append(Step(event.id, row["received_at"], row["source"], text))

@@ -17,7 +17,7 @@ from gateway.intake.desk import RESERVE_BYTES
 from gateway.limits import Limits
 from gateway.outbox import COLLECT, PREPARE
 from gateway.sandbox import Sandbox
-from gateway.store import faxes, jobs, provision
+from gateway.store import faxes, jobs, provision, shares
 from gateway.store.blobs import Blobs, Spool
 from gateway.store.database import Database, Tx
 from gateway.store.schema import accounts, applications
@@ -38,7 +38,7 @@ class Supplied:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A blob that a row of ours holds already: a file in the media storage, another fax's document."""
+    """A blob that a row of ours holds already and shares (``store/shares.py``): a file in the media storage."""
 
     blob: str
     media_type: str = ""
@@ -109,7 +109,8 @@ class Submit:
         try:
             fax = await self._fax(wish, [await self._checked(document) for document in documents])
             before: list[Callable[[], object]] = [spool.seal for spool in spools]
-            await self._db.write(lambda tx: self._keep(tx, fax, also), before)
+            kept = [document for document in documents if isinstance(document, Kept)]
+            await self._db.write(lambda tx: self._keep(tx, fax, kept, also), before)
         finally:
             # What was sealed for a unit that then failed is not removed: whether it did fail is not always known.
             for spool in spools:
@@ -157,8 +158,10 @@ class Submit:
         self._limits.check(to_number)
         return _made(wish, to_number, documents)
 
-    def _keep(self, tx: Tx, fax: Fax, also: Callable[[Tx, Fax], None] | None) -> None:
+    def _keep(self, tx: Tx, fax: Fax, kept: Sequence[Kept], also: Callable[[Tx, Fax], None] | None) -> None:
         faxes.insert(tx, fax)
+        for document in kept:
+            shares.share(tx, document.blob, fax.id)
         begin(tx, fax)
         if also is not None:
             also(tx, fax)

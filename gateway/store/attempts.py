@@ -83,10 +83,20 @@ def record_fetch(tx: Connection, token: str) -> Attempt | None:
     return attempt
 
 
+def erase(tx: Connection, fax_id: UUID) -> list[Attempt]:
+    """Forget which documents a fax's attempts offered; return the attempts as they were."""
+    found = [attempt_from(row._asdict()) for row in tx.execute(_of_fax(fax_id))]
+    tx.execute(update(attempts).where(attempts.c.fax_id == fax_id).values(document_blob=""))
+    return found
+
+
+def _of_fax(fax_id: UUID) -> Select[Any]:
+    return select(attempts).where(attempts.c.fax_id == fax_id).order_by(attempts.c.ordinal)
+
+
 async def of_fax(db: Database, fax_id: UUID) -> list[Attempt]:
     """Return a fax's attempts in their order."""
-    rows = await db.rows(select(attempts).where(attempts.c.fax_id == fax_id).order_by(attempts.c.ordinal))
-    return [attempt_from(row) for row in rows]
+    return [attempt_from(row) for row in await db.rows(_of_fax(fax_id))]
 
 
 async def fetch(db: Database, attempt_id: UUID) -> Attempt | None:

@@ -1,5 +1,6 @@
 """What carriers said, as it came; unique on the carrier's id of the statement."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,9 +15,9 @@ from gateway.store.schema import events, watermarks
 _EVENT = TypeAdapter(CarrierEvent)
 
 
-def event_from(row: Row) -> CarrierEvent:
-    """Make the noun of a row of ``events``."""
-    return _EVENT.validate_python(row["raw"])
+def event_from(row: Row) -> CarrierEvent | None:
+    """Make the noun of a row of ``events``; None when its fax has been erased since."""
+    return _EVENT.validate_python(row["raw"]) if row["raw"] else None
 
 
 def record(tx: Connection, event: CarrierEvent, source: str) -> bool:
@@ -60,6 +61,12 @@ def unmatched(tx: Connection, carrier_fax_id: str) -> list[str]:
         events.c.carrier_fax_id == carrier_fax_id, events.c.fax_id.is_(None), events.c.handled_at.is_not(None)
     )
     return list(tx.execute(found).scalars())
+
+
+def erase(tx: Connection, carrier_fax_ids: Iterable[str]) -> None:
+    """Scrub what was said of faxes of the carrier; that it was said stays known."""
+    told = events.c.carrier_fax_id.in_([name for name in carrier_fax_ids if name])
+    tx.execute(update(events).where(told).values(raw={}))
 
 
 def received_of(carrier_fax_id: str) -> Select[Any]:

@@ -8,9 +8,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, func, select, update
 
 from gateway.fax import FINAL, Direction, Fax, Origin, Quality, State
-from gateway.store.database import Database, Row, add, changed, first, older_than, one
+from gateway.store.database import Database, Row, add, changed, first, lock_keys, older_than, one
 from gateway.store.schema import faxes
 
+#: What was erased is nobody's business any more.
+_THERE = faxes.c.erased_at.is_(None)
 OPEN_STATES = [state.value for state in State if state not in FINAL]
 
 
@@ -32,13 +34,14 @@ def insert(tx: Connection, fax: Fax) -> None:
 
 def get(tx: Connection, fax_id: UUID, *, lock: bool = False) -> Fax | None:
     """Return a fax inside a unit; *lock* keeps others from changing it until the unit ends."""
-    statement = select(faxes).where(faxes.c.id == fax_id)
+    statement = select(faxes).where(faxes.c.id == fax_id, _THERE)
     row = first(tx, statement.with_for_update() if lock else statement)
     return None if row is None else fax_from(row)
 
 
 def inbound_of(tx: Connection, carrier_fax_id: str) -> Fax | None:
-    """Return the received fax that the carrier knows by this id, locked."""
+    """Return the received fax that the carrier knows by this id, locked; also one that was erased, which the carrier
+    may still speak of."""
     statement = select(faxes).where(
         faxes.c.carrier_fax_id == carrier_fax_id, faxes.c.direction == Direction.INBOUND.value
     )
@@ -47,17 +50,17 @@ def inbound_of(tx: Connection, carrier_fax_id: str) -> Fax | None:
 
 
 def change(tx: Connection, fax_id: UUID, when: Iterable[State], **values: Any) -> bool:
-    """Change a fax if it is in one of the states *when*; return whether it was."""
+    """Change a fax if it is in one of the states *when* and not erased; return whether it was."""
     values["updated_at"] = datetime.now(UTC)
     if values.get("state") in FINAL:
         values.setdefault("finished_at", values["updated_at"])
     states = [state.value for state in when]
-    return changed(tx, update(faxes).where(faxes.c.id == fax_id, faxes.c.state.in_(states)).values(**values))
+    return changed(tx, update(faxes).where(faxes.c.id == fax_id, faxes.c.state.in_(states), _THERE).values(**values))
 
 
 async def fetch(db: Database, fax_id: UUID) -> Fax | None:
     """Return a fax, or None."""
-    row = await one(db, select(faxes).where(faxes.c.id == fax_id))
+    row = await one(db, select(faxes).where(faxes.c.id == fax_id, _THERE))
     return None if row is None else fax_from(row)
 
 
@@ -67,7 +70,7 @@ async def by_prefix(db: Database, text: str) -> list[Fax]:
     if not clean or any(char not in "0123456789abcdef" for char in clean) or len(clean) > 32:
         return []
     low, high = UUID(clean.ljust(32, "0")), UUID(clean.ljust(32, "f"))
-    rows = await db.rows(select(faxes).where(faxes.c.id.between(low, high)).limit(3))
+    rows = await db.rows(select(faxes).where(faxes.c.id.between(low, high), _THERE).limit(3))
     return [fax_from(row) for row in rows]
 
 
@@ -80,7 +83,7 @@ def listing(
     limit: int = 50,
 ) -> Select[Any]:
     """Newest first; *before* is the (created_at, id) of the last row seen (keyset paging)."""
-    statement = select(faxes).order_by(faxes.c.created_at.desc(), faxes.c.id.desc()).limit(limit)
+    statement = select(faxes).where(_THERE).order_by(faxes.c.created_at.desc(), faxes.c.id.desc()).limit(limit)
     if account_id is not None:
         statement = statement.where(faxes.c.account_id == account_id)
     if direction is not None:
@@ -95,6 +98,34 @@ def listing(
 async def page(db: Database, **criteria: Any) -> list[Fax]:
     """Return one page of ``listing``."""
     return [fax_from(row) for row in await db.rows(listing(**criteria))]
+
+
+def others_with(tx: Connection, fax: Fax) -> tuple[bool, bool]:
+    """Return whether another fax is made of the same message, and whether one is of the same rendering.
+
+    Serialised, so that of two that go at once the later one finds itself alone.
+    """
+    lock_keys(tx, [f"message:{fax.message_id}", f"rendering:{fax.rendering_id}"])
+    other = select(faxes.c.id).where(faxes.c.id != fax.id).limit(1)
+    same_message = (faxes.c.message_id == fax.message_id, faxes.c.source != "")
+    same_rendering = (faxes.c.rendering_id == fax.rendering_id,)
+    found = [tx.execute(other.where(*same)).first() is not None for same in (same_message, same_rendering)]
+    return found[0], found[1]
+
+
+#: What is left of an erased fax: whose it was, its state, its pages and its times.
+_ERASED: dict[str, Any] = {
+    **dict.fromkeys(("from_number", "to_number", "to_written", "from_name", "to_name", "subject", "caller_id"), ""),
+    **dict.fromkeys(("source", "pages_blob", "header", "identity", "failure_text", "held_reason"), ""),
+    **{name: [] for name in ("documents", "parts", "notify")},
+    **dict.fromkeys(("message_id", "rendering_id", "next_try_at"), None),
+    "extra": {},
+}
+
+
+def erase(tx: Connection, fax_id: UUID) -> None:
+    """Scrub a fax and take it out of every list."""
+    tx.execute(update(faxes).where(faxes.c.id == fax_id).values(**_ERASED, erased_at=datetime.now(UTC)))
 
 
 def waiting_for_a_person() -> Select[Any]:

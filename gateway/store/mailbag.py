@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, delete, select, update
 
 from gateway.fax import State
 from gateway.store.database import Row, add, first, insert_new
@@ -21,6 +21,19 @@ def insert_message(tx: Connection, values: dict[str, Any]) -> None:
 def message(message_id: UUID) -> Select[Any]:
     """The message with this id."""
     return select(messages).where(messages.c.id == message_id)
+
+
+def delete_message(tx: Connection, message_id: UUID) -> None:
+    """Forget a message, unless a fax is still known to be made of it."""
+    known = select(faxes.c.id).where(faxes.c.message_id == message_id)
+    tx.execute(delete(messages).where(messages.c.id == message_id, ~known.exists()))
+
+
+def delete_rendering(tx: Connection, rendering_id: UUID) -> list[str]:
+    """Forget a rendering and return the blobs that it was."""
+    row = first(tx, rendering(rendering_id))
+    tx.execute(delete(renderings).where(renderings.c.id == rendering_id))
+    return [] if row is None else [row["tiff_blob"], row["pdf_blob"], row["preview_blob"]]
 
 
 def first_fax(tx: Connection, key: str, fax_id: UUID, lasts: timedelta) -> UUID:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, delete, select, update
 
 from gateway.store.database import Database, Row, changed, insert_new, one
 from gateway.store.schema import outgoing
@@ -41,6 +41,22 @@ def _change(tx: Connection, telling_id: UUID, values: dict[str, Any]) -> bool:
 def of_fax(fax_id: UUID) -> Select[Any]:
     """All tellings about a fax."""
     return select(outgoing).where(outgoing.c.fax_id == fax_id).order_by(outgoing.c.created_at)
+
+
+def waiting(tx: Connection, fax_id: UUID) -> bool:
+    """Return whether a mail about a fax has not been delivered yet."""
+    wanted = (outgoing.c.fax_id == fax_id, outgoing.c.state == TellingState.WAITING.value)
+    return tx.execute(select(outgoing.c.id).where(*wanted).limit(1)).first() is not None
+
+
+def facts_of(tx: Connection, fax_id: UUID) -> list[dict[str, Any]]:
+    """Return what all mails about a fax were made of."""
+    return list(tx.execute(select(outgoing.c.facts).where(outgoing.c.fax_id == fax_id)).scalars())
+
+
+def erase(tx: Connection, fax_id: UUID) -> None:
+    """Forget the mails about a fax."""
+    tx.execute(delete(outgoing).where(outgoing.c.fax_id == fax_id))
 
 
 async def fetch(db: Database, telling_id: UUID) -> Telling | None:

@@ -1,16 +1,19 @@
 """The smtplog: one row for every SMTP transaction, taken or refused."""
 
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, select, update
 
 from gateway.ids import new_id
 from gateway.store.database import Database, Row, add, older_than, one
 from gateway.store.schema import smtplog
 from gateway.transaction import SmtpRecord, Transaction
+
+#: Between the making of a fax and the record of its mail lies no more than this.
+_NEAR = timedelta(hours=1)
 
 
 def record_from(row: Row) -> SmtpRecord:
@@ -97,6 +100,19 @@ def listing(
     if until is not None:
         statement = statement.where(smtplog.c.at <= until)
     return statement
+
+
+def erase(tx: Connection, account_id: UUID, message_id: str, at: datetime, number: str) -> None:
+    """Scrub a number, and what the mail was, from the records of the mail that a fax was made of.
+
+    *message_id* is the mail's; *at* is when the fax was made, and *number* its E.164.
+    """
+    near = (smtplog.c.at >= at - _NEAR, smtplog.c.at <= at + _NEAR)
+    wanted = (smtplog.c.account_id == account_id, smtplog.c.message_id == message_id, *near)
+    for row in tx.execute(select(smtplog.c.id, smtplog.c.recipients).where(*wanted)).all():
+        kept = [each for each in row.recipients if each["number"] != number]
+        values = {"recipients": kept, "subject": "", "found": []}
+        tx.execute(update(smtplog).where(smtplog.c.id == row.id).values(**values))
 
 
 async def page(db: Database, **criteria: Any) -> list[SmtpRecord]:

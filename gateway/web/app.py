@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway import logs
+from gateway.archive import Archive
 from gateway.carriers.carrier import Carrier
 from gateway.events import Events
+from gateway.intake.submit import Submit
+from gateway.outbox import Command
 from gateway.provisioning import Provisioning
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
@@ -36,6 +39,9 @@ class WebParts:
     carrier: Carrier
     public_keys: Sequence[str]
     provisioning: Provisioning
+    submit: Submit
+    archive: Archive
+    command: Command
     ready: Ready
     max_upload_bytes: int
     public_url: str

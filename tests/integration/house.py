@@ -20,6 +20,7 @@ from sqlalchemy import Table, update
 
 from gateway.account import Account
 from gateway.application import Application
+from gateway.archive import SCRAP, Archive
 from gateway.attempt import Attempt
 from gateway.carrier_event import CarrierEvent, Happened
 from gateway.carriers.carrier import HandingOver, Order
@@ -251,6 +252,7 @@ class House:
     resolve: Resolve = field(init=False)
     command: Command = field(init=False)
     submit: Submit = field(init=False)
+    archive: Archive = field(init=False)
     reconcile: Reconcile = field(init=False)
     provisioning: Provisioning = field(init=False)
     stories: dict[str, Story] = field(init=False)
@@ -272,6 +274,7 @@ class House:
         self.transmit = Transmit(self.db, self.blobs, self.sandbox, self.carrier, self.settle, self.notify, self.policy)
         self.resolve = Resolve(self.db, self.carrier, self.settle, self.notify, self.policy)
         self.command = Command(self.settle, 3)
+        self.archive = Archive(self.db, self.blobs, limits)
         self.submit = Submit(self.db, self.blobs, limits, self.sandbox)
         self.reconcile = Reconcile(self.db, self.carrier, self.events)
         self.provisioning = Provisioning(self.db, mail_host=f"fax.{REALM}")
@@ -286,6 +289,7 @@ class House:
             RETRIEVE: self.inbox.retrieve,
             FORWARD: self.inbox.forward,
             DELIVER: self.notify.deliver,
+            SCRAP: self.archive.scrap,
         }
 
     async def talk_to(self, carrier: Telnyx) -> None:
@@ -498,6 +502,9 @@ def _web(house: House) -> WebParts:
         carrier=house.carrier,
         public_keys=[house.emulator.public_key],
         provisioning=house.provisioning,
+        submit=house.submit,
+        archive=house.archive,
+        command=house.command,
         ready=ready,
         max_upload_bytes=10_000_000,
         public_url=house.http,

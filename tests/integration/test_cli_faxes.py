@@ -90,7 +90,7 @@ def test_a_file_that_is_sent_becomes_a_fax_with_its_job(anywhere: Faxgate) -> No
     assert (made["state"], made["origin"], made["direction"]) == ("preparing", "shell", "outbound")
     assert (made["to_number"], made["from_number"]) == ("+12025550123", "+12025550100")
     assert (made["tries_allowed"], made["to_written"]) == (2, "(202) 555-0123")
-    assert Folder(anywhere.folder / "blobs").path(made["source"]).read_bytes() == samples.pdf(2)
+    assert Folder(anywhere.folder / "blobs").path(made["documents"][0]["blob"]).read_bytes() == samples.pdf(2)
 
     shown = anywhere.json("queue", "show", made["id"])
     assert {**shown, **made} == shown

@@ -17,12 +17,18 @@ import aiohttp
 from nacl.signing import SigningKey
 
 from gateway.account import Account
+from gateway.archive import Archive
 from gateway.attempt import Attempt, AttemptState, Handle
 from gateway.carriers.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from gateway.carriers.telnyx import Telnyx
 from gateway.events import Events
 from gateway.fax import Direction, Fax, Origin, State
 from gateway.ids import new_id, new_token
+from gateway.intake.submit import Submit
+from gateway.limits import Limits
+from gateway.mail.smarthost import Smarthost
+from gateway.notify import Notify, Sender
+from gateway.outbox import Command, Policy, Settle
 from gateway.provisioning import Provisioning
 from gateway.store import attempts, faxes, smtplog
 from gateway.store.database import Database, Row, Tx, open_database
@@ -36,6 +42,7 @@ from gateway.web.server import HttpServer
 
 SEED = b"\x07" * 32
 PUBLIC_KEY = base64.b64encode(bytes(SigningKey(SEED).verify_key)).decode()
+LIMITS = Limits(["US"], ["fixed_line_or_mobile"])
 DOCUMENT = b"%PDF-1.7\n" + bytes(range(256)) * 4096 + b"%%EOF"
 #: Ends a test that would never end, in seconds.
 HANG = 30
@@ -163,6 +170,9 @@ async def opened(
             "ready": ready,
             "max_upload_bytes": 50_000_000,
             "public_url": "https://fax.example.com",
+            "submit": Submit(db, blobs, LIMITS),
+            "archive": Archive(db, blobs, LIMITS),
+            "command": Command(Settle(_notify(db, blobs), Policy()), 3),
         }
         server = HttpServer(make_app(WebParts(**(parts | changes))), "127.0.0.1:0", limits=limits)
         await server.start()
@@ -173,6 +183,10 @@ async def opened(
             await server.stop(0)
     finally:
         await db.close()
+
+
+def _notify(db: Database, blobs: Folder) -> Notify:
+    return Notify(db, blobs, Smarthost("127.0.0.1", 1), Sender("fax@fax.example.com", 1_000_000))
 
 
 _template: list[bytes] = []

@@ -4,7 +4,7 @@ The migrations in ``migrations/versions`` build exactly this; a test compares th
 """
 
 from gateway.store.schema.base import metadata
-from gateway.store.schema.papers import attempts, faxes, messages, renderings, submissions
+from gateway.store.schema.papers import attempts, faxes, messages, renderings, shares, submissions
 from gateway.store.schema.people import (
     accounts,
     applications,
@@ -38,6 +38,7 @@ __all__ = [
     "outgoing",
     "renderings",
     "revisions",
+    "shares",
     "smtp_users",
     "smtplog",
     "submissions",

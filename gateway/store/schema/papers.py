@@ -18,6 +18,8 @@ from sqlalchemy import (
 from gateway.store.schema.base import metadata, text_column
 from gateway.store.types import Json, UtcDateTime
 
+_BY_MAIL, _RENDERED = text("message_id IS NOT NULL"), text("rendering_id IS NOT NULL")
+
 messages = Table(
     "messages",
     metadata,
@@ -53,6 +55,14 @@ renderings = Table(
     Column("preview_blob", String(64), nullable=False),
     Column("pages", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+)
+
+#: Who holds a blob that several rows may name (``store/shares.py``).
+shares = Table(
+    "shares",
+    metadata,
+    Column("blob", String(64), primary_key=True),
+    Column("owner", String(64), primary_key=True),
 )
 
 faxes = Table(
@@ -108,6 +118,8 @@ faxes = Table(
     Column("finished_at", UtcDateTime),
     Index("ix_faxes_account", "account_id", "direction", "created_at", "id"),
     Index("ix_faxes_created", "direction", "created_at", "id"),
+    Index("ix_faxes_message", "message_id", sqlite_where=_BY_MAIL, postgresql_where=_BY_MAIL),
+    Index("ix_faxes_rendering", "rendering_id", sqlite_where=_RENDERED, postgresql_where=_RENDERED),
     # A received fax is one row however many events and polls speak of it.
     Index(
         "uq_faxes_inbound_carrier",

@@ -5,8 +5,8 @@ from alembic import op
 
 from gateway.store import types
 
-revision = "0002"
-down_revision = "0001"
+revision = "0020"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
@@ -22,3 +22,12 @@ def upgrade() -> None:
         table.add_column(sa.Column("timezone", sa.String(length=64), server_default="", nullable=False))
         table.add_column(sa.Column("extra", types.Json, server_default=sa.text("'{}'"), nullable=False))
         table.add_column(sa.Column("erased_at", types.UtcDateTime(), nullable=True))
+    for name in ("message", "rendering"):
+        named = sa.text(f"{name}_id IS NOT NULL")
+        op.create_index(f"ix_faxes_{name}", "faxes", [f"{name}_id"], sqlite_where=named, postgresql_where=named)
+    op.create_table(
+        "shares",
+        sa.Column("blob", sa.String(length=64), nullable=False),
+        sa.Column("owner", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("blob", "owner", name="pk_shares"),
+    )
