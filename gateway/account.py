@@ -2,7 +2,17 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
+
+
+class Scope(StrEnum):
+    """What a token may do at the HTTP APIs. One without scopes may do everything."""
+
+    READ = "read"  # look at faxes, their documents and the settings
+    SEND = "send"  # send, send again, cancel
+    DELETE = "delete"  # delete faxes and documents
+    MANAGE = "manage"  # change faxboxes, applications and numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +39,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A key to the HTTP APIs; only the SHA-256 of the secret is kept."""
+    """A key to the HTTP APIs; only the SHA-256 of the secret is kept. ``scopes`` are those of ``Scope``."""
 
     id: UUID
     account_id: UUID
@@ -37,6 +47,10 @@ class Token:
     created_at: datetime | None = None
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
+
+    def may(self, scope: Scope) -> bool:
+        """Return whether the token opens what needs *scope*."""
+        return not self.scopes or scope.value in self.scopes
 
 
 @dataclass(frozen=True, slots=True)

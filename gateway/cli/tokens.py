@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from gateway.account import Token
+from gateway.account import Scope, Token
 from gateway.cli import lookup, show
 from gateway.cli.command import command
 from gateway.cli.context import House
 from gateway.cli.group import noun
 from gateway.cli.options import Json, OfAccount
+from gateway.provisioning.fields import scopes
 from gateway.settings import parse_duration
 from gateway.store import provision, schema
 
@@ -27,7 +28,12 @@ def _lasts(text: str) -> timedelta:
 
 Scopes = Annotated[
     list[str] | None,
-    typer.Option("--scope", metavar="SCOPE", show_default=False, help="What it may do; give it again for more."),
+    typer.Option(
+        "--scope",
+        metavar="SCOPE",
+        show_default=False,
+        help=f"What it may do: {', '.join(Scope)}; give it again for more. Without any: everything.",
+    ),
 ]
 Lasts = Annotated[
     timedelta | None,
@@ -85,7 +91,7 @@ async def update(
 ) -> None:
     """Change what a token may do, or how long it lasts from now."""
     found = await lookup.token(house.db, token)
-    changes: dict[str, object] = {} if scope is None else {"scopes": [one for one in scope if one]}
+    changes: dict[str, object] = {} if scope is None else {"scopes": scopes("scope", [one for one in scope if one])}
     if expires is not None:
         changes["expires_at"] = datetime.now(UTC) + expires
     if changes:

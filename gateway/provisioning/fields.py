@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 
 from gateway import passwords
+from gateway.account import Scope
 from gateway.errors import Kind, Refusal, refuse
 from gateway.settings import checked_email, parse_keeping
 
@@ -146,6 +147,15 @@ def identity(field: str, value: Any) -> int | None:
         value = int(value)
     number: int | None = whole_number(1, 2**63 - 1)(field, value)
     return number
+
+
+def scopes(field: str, value: Any) -> list[str]:
+    """What a token may do; none means everything."""
+    known = [scope.value for scope in Scope]
+    for scope in _texts(field, value):
+        if scope not in known:
+            raise invalid(field, f"has {scope!r}; known are {', '.join(known)}")
+    return list(dict.fromkeys(value))
 
 
 def extra(field: str, value: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import secrets
 from typing import Any
 from uuid import UUID
 
+from gateway.address import parse_number
 from gateway.errors import Kind, refuse
 from gateway.provisioning import fields
 from gateway.store import provision
@@ -103,10 +104,10 @@ def faxbox(identity: UUID, account_id: UUID, host: str, values: dict[str, Any]) 
     return {**start, **values}
 
 
-def required(tx: Tx, table: provision.Table, key: Any, what: str) -> Row:
-    """Return a row, or refuse with NOT_FOUND."""
+def required(tx: Tx, table: provision.Table, key: Any, what: str, account_id: UUID | None = None) -> Row:
+    """Return a row, of *account_id* if one is named, or refuse with NOT_FOUND."""
     row = provision.find(tx, table, key)
-    if row is None:
+    if row is None or account_id not in {None, row.get("account_id")}:
         raise refuse(Kind.NOT_FOUND, f"there is no {what} {key}", str(key))
     return row
 
@@ -135,6 +136,15 @@ def free_host(tx: Tx, field: str, host: str, own: UUID | None = None) -> None:
     lock_keys(tx, ["hosts"])
     if any(owner != own for owner in provision.owners_of_host(tx, host)):
         raise refuse(Kind.CONFLICT, f"{field} {host} is used already; every mail host has one owner", field)
+
+
+def own_caller_id(tx: Tx, account: Row, written: str) -> str:
+    """Return the E.164 form of a number to send from, which must not be another account's."""
+    number = parse_number(written, account["country"])
+    owner = provision.owner_of_number(tx, number)
+    if owner is not None and owner.account_id != account["id"]:
+        raise fields.invalid("caller_id", f"{number} is no number of this account")
+    return number
 
 
 def own_application(tx: Tx, account_id: UUID, application_id: int | None) -> int:

@@ -6,6 +6,7 @@ CONFLICT, or NOT_FOUND.
 """
 
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,8 @@ from gateway.provisioning.smtp_users import SmtpUsers
 from gateway.store import provision
 from gateway.store.database import Database, Tx
 from gateway.store.schema import accounts, applications, faxboxes, numbers, smtp_users, tokens
+
+FaxboxChanges = dict[str, Any] | Callable[[Faxbox], dict[str, Any]]
 
 
 class Provisioning(SmtpUsers):
@@ -102,7 +105,7 @@ class Provisioning(SmtpUsers):
             "id": new_id(),
             "account_id": account_id,
             "digest": digest(secret),
-            "scopes": scopes or [],
+            "scopes": fields.scopes("scopes", scopes or []),
             "expires_at": datetime.now(UTC) + lasts if lasts else None,
         }
 
@@ -166,7 +169,7 @@ class Provisioning(SmtpUsers):
             full = rows.faxbox(identity, account_id, f"{secrets.token_hex(4)}.{self._mail_host}", values)
             full["application_id"] = rows.own_application(tx, account_id, values.get("application_id"))
             if full["caller_id"]:
-                full["caller_id"] = parse_number(full["caller_id"], account["country"])
+                full["caller_id"] = rows.own_caller_id(tx, account, full["caller_id"])
             if full["custom_host"]:
                 rows.free_host(tx, "custom_host", full["custom_host"])
             provision.insert(tx, faxboxes, full)
@@ -174,32 +177,42 @@ class Provisioning(SmtpUsers):
 
         return await self._write(unit, f"faxbox:{identity}", "created", account_id)
 
-    async def update_faxbox(self, faxbox_id: UUID, changes: dict[str, Any]) -> Faxbox:
-        """Change fields of a faxbox."""
-        values = rows.faxbox_fields(changes)
+    async def update_faxbox(self, faxbox_id: UUID, changes: FaxboxChanges, *, account_id: UUID | None = None) -> Faxbox:
+        """Change fields of a faxbox, of *account_id* if one is named. *changes* are fields, or a function that says
+        which with a look at what the faxbox is."""
+        if not callable(changes):
+            rows.faxbox_fields(changes)
+        changed: dict[str, Any] = {}
 
         def unit(tx: Tx) -> Faxbox:
-            box = rows.required(tx, faxboxes, faxbox_id, "faxbox")
+            box = rows.required(tx, faxboxes, faxbox_id, "faxbox", account_id)
             account = rows.required(tx, accounts, box["account_id"], "account")
+            wanted = changes(provision.faxbox_from(box)) if callable(changes) else changes
+            values = rows.faxbox_fields(wanted)
+            changed.clear()
+            changed.update(values)
             if "application_id" in values:
                 values["application_id"] = rows.own_application(tx, account["id"], values["application_id"])
             if values.get("caller_id"):
-                values["caller_id"] = parse_number(values["caller_id"], account["country"])
+                values["caller_id"] = rows.own_caller_id(tx, account, values["caller_id"])
             if values.get("custom_host"):
                 rows.free_host(tx, "custom_host", values["custom_host"], faxbox_id)
             return provision.faxbox_from(rows.altered(tx, faxboxes, faxbox_id, values, "faxbox"))
 
-        return await self._write(unit, f"faxbox:{faxbox_id}", "updated", None, values)
+        return await self._write(unit, f"faxbox:{faxbox_id}", "updated", None, changed)
 
-    async def delete_faxbox(self, faxbox_id: UUID) -> None:
-        """Delete a faxbox; its faxes stay in the account, its numbers must have been given to another before."""
+    async def delete_faxbox(self, faxbox_id: UUID, *, account_id: UUID | None = None) -> Faxbox:
+        """Delete a faxbox, of *account_id* if one is named, and return what it was; its faxes stay in the account, its
+        numbers must have been given to another before."""
 
-        def unit(tx: Tx) -> None:
+        def unit(tx: Tx) -> Faxbox:
+            box = provision.faxbox_from(rows.required(tx, faxboxes, faxbox_id, "faxbox", account_id))
             rows.unused(tx, numbers.c.faxbox_id, faxbox_id, "numbers still lead to this faxbox; move them first")
             rows.unused(tx, smtp_users.c.faxbox_id, faxbox_id, "SMTP users still send through it; delete them first")
             rows.removed(tx, faxboxes, faxbox_id, "faxbox")
+            return box
 
-        await self._write(unit, f"faxbox:{faxbox_id}", "deleted")
+        return await self._write(unit, f"faxbox:{faxbox_id}", "deleted")
 
     # -- numbers -------------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from gateway.account import Account, SmtpUser, Token
 from gateway.application import Application, Number
 from gateway.faxbox import Faxbox
 from gateway.store.database import Database, Row, add, changed, first, insert_new, one, scalar
+from gateway.store.paging import Stretch, stretched
 from gateway.store.schema import accounts, applications, faxboxes, numbers, revisions, smtp_users, tokens
 
 ROUTING = "routing"
@@ -117,6 +118,20 @@ def all_of(table: Table, account_id: UUID | None = None) -> Select[Any]:
     order = table.c.created_at if "created_at" in table.c else next(iter(table.primary_key.columns))
     statement = select(table).order_by(order, next(iter(table.primary_key.columns)))
     return statement if account_id is None else statement.where(table.c.account_id == account_id)
+
+
+async def faxboxes_page(db: Database, account_id: UUID, stretch: Stretch) -> list[Faxbox]:
+    """Return a stretch of an account's faxboxes."""
+    mine = select(faxboxes).where(faxboxes.c.account_id == account_id)
+    rows = await db.rows(stretched(mine, faxboxes.c.created_at, faxboxes.c.id, stretch))
+    return [faxbox_from(row) for row in rows]
+
+
+async def faxbox_of(db: Database, account_id: UUID, faxbox_id: UUID) -> Faxbox | None:
+    """Return a faxbox of an account, or None."""
+    mine = (faxboxes.c.id == faxbox_id, faxboxes.c.account_id == account_id)
+    row = await one(db, select(faxboxes).where(*mine))
+    return None if row is None else faxbox_from(row)
 
 
 def default_application(tx: Connection, account_id: UUID) -> int | None:

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, select, update
 
 from gateway.ids import new_id
-from gateway.store.database import Database, Row, add, older_than, one
+from gateway.store.database import Database, Row, add, one
+from gateway.store.paging import Position, Stretch, stretched
 from gateway.store.schema import smtplog
 from gateway.transaction import SmtpRecord, Transaction
 
@@ -84,22 +85,17 @@ def insert(tx: Connection, *records: SmtpRecord) -> None:
 
 def listing(
     account_id: UUID | None = None,
-    before: tuple[datetime, UUID] | None = None,
+    before: Position | None = None,
     limit: int = 50,
     since: datetime | None = None,
     until: datetime | None = None,
+    ascending: bool = False,
 ) -> Select[Any]:
-    """Newest first; *before* is the (at, id) of the last row seen (keyset paging). *since* and *until* are included."""
-    statement = select(smtplog).order_by(smtplog.c.at.desc(), smtplog.c.id.desc()).limit(limit)
+    """A stretch of the log, of one account or of all; *before* is the (at, id) of the last row seen."""
+    statement = select(smtplog)
     if account_id is not None:
         statement = statement.where(smtplog.c.account_id == account_id)
-    if before is not None:
-        statement = statement.where(older_than(smtplog.c.at, smtplog.c.id, before))
-    if since is not None:
-        statement = statement.where(smtplog.c.at >= since)
-    if until is not None:
-        statement = statement.where(smtplog.c.at <= until)
-    return statement
+    return stretched(statement, smtplog.c.at, smtplog.c.id, Stretch(limit, before, since, until, ascending))
 
 
 def erase(tx: Connection, account_id: UUID, message_id: str, at: datetime, number: str) -> None:

@@ -33,7 +33,14 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
         say = log.debug if request.path in _PROBES else log.info
         ms = round((loop.time() - begun) * 1000, 1)
-        say("request", method=request.method, route=_route(request), status=response.status, ms=ms, peer=_peer(request))
+        say(
+            "request",
+            method=request.method,
+            route=_route(request),
+            status=response.status,
+            ms=ms,
+            peer=peer_of(request),
+        )
     return response
 
 
@@ -64,7 +71,7 @@ def _route(request: web.Request) -> str:
     return resource.canonical if resource else "none"
 
 
-def _peer(request: web.Request) -> str:
+def peer_of(request: web.Request) -> str:
     """Return who asked: what a reverse proxy on this machine says, else the other end of the connection."""
     remote = request.remote or ""
     forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()

@@ -20,6 +20,8 @@ from gateway.web.documents import Documents
 from gateway.web.errors import answering
 from gateway.web.health import Ready, measurements, probes
 from gateway.web.home import home
+from gateway.web.openapi import Operation
+from gateway.web.reference import Reference
 from gateway.web.webhooks import Webhooks
 
 log = logs.logger(__name__)
@@ -59,8 +61,15 @@ def make_app(parts: WebParts) -> web.Application:
         app.add_routes(measurements())
     app.add_routes(Webhooks(parts.events, parts.carrier, parts.public_keys).routes())
     app.add_routes(Documents(parts.db, parts.blobs).routes())
-    app.add_routes(kazoo.routes(parts.db, parts.provisioning))
+    operations = api(parts)
+    app.add_routes([operation.route() for operation in operations])
+    app.add_routes(Reference(operations).routes())
     return app
+
+
+def api(parts: WebParts) -> list[Operation]:
+    """Return the table of both APIs' routes."""
+    return [*kazoo.operations(parts.db, parts.provisioning)]
 
 
 def metrics_app() -> web.Application:

@@ -8,12 +8,13 @@ from uuid import UUID
 
 from aiohttp import web
 
-from gateway.account import Account, Token
+from gateway.account import Account, Scope, Token
 from gateway.errors import Refusal
 from gateway.ids import digest
 from gateway.store import provision
 from gateway.store.database import Database, one
 from gateway.web.errors import Fault
+from gateway.web.openapi import OPERATION
 
 #: When a token was last used is noted at most this often.
 NOTED_EVERY = timedelta(hours=1)
@@ -24,6 +25,13 @@ class Auth:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+
+    async def caller(self, request: web.Request) -> Token:
+        """Return the token of *request*. Raises Fault: 401 without a valid one, 403 for one whose scopes do not
+        include what the operation that was asked for needs."""
+        token = await self.token(presented(request))
+        allow(token, request[OPERATION].scope)
+        return token
 
     async def token(self, secret: str) -> Token:
         """Return the token that *secret* opens. Raises the fault 401, the same for an unknown and an expired one."""
@@ -49,6 +57,12 @@ class Auth:
         if token.last_used_at is None or token.last_used_at < now - NOTED_EVERY:
             with suppress(Refusal):  # a busy database is no reason to refuse a reader
                 await self._db.write(lambda tx: provision.note_use(tx, token.id, now))
+
+
+def allow(token: Token, scope: Scope | None) -> None:
+    """Raise the fault 403 unless *token* opens what needs *scope*."""
+    if scope is not None and not token.may(scope):
+        raise Fault(403, f"the token has not the scope {scope.value}, which this needs; use another token")
 
 
 def presented(request: web.Request) -> str:

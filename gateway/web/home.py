@@ -7,6 +7,7 @@ from aiohttp import web
 from gateway.web import webhooks
 
 _LINKS = {
+    "/docs": "the APIs, to read and to try; /openapi.json is the same for programs",
     "/livez": "whether the process is alive",
     "/readyz": "whether every part of it can work",
     "/metrics": "what it has counted, for Prometheus",

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import aiohttp
+from aiohttp import web
 from nacl.signing import SigningKey
 
 from gateway.account import Account
@@ -58,6 +59,7 @@ class House:
     provisioning: Provisioning
     client: aiohttp.ClientSession
     server: HttpServer
+    app: web.Application
     well: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -174,11 +176,12 @@ async def opened(
             "archive": Archive(db, blobs, LIMITS),
             "command": Command(Settle(_notify(db, blobs), Policy()), 3),
         }
-        server = HttpServer(make_app(WebParts(**(parts | changes))), "127.0.0.1:0", limits=limits)
+        app = make_app(WebParts(**(parts | changes)))
+        server = HttpServer(app, "127.0.0.1:0", limits=limits)
         await server.start()
         try:
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as client:
-                yield House(db, blobs, provisioning, client, server, well)
+                yield House(db, blobs, provisioning, client, server, app, well)
         finally:
             await server.stop(0)
     finally:

@@ -2,21 +2,22 @@
 
 from collections.abc import Mapping
 
-from aiohttp import web
-
 from gateway.provisioning import Provisioning
 from gateway.store.database import Database
 from gateway.web.auth import Auth
 from gateway.web.errors import Render
 from gateway.web.kazoo.answers import refused
 from gateway.web.kazoo.api_auth import ApiAuth
+from gateway.web.kazoo.faxboxes import Faxboxes
 from gateway.web.kazoo.smtplog import Smtplog
+from gateway.web.openapi import Operation
 
 #: Below these paths a fault is told in Kazoo's envelope.
 DIALECT: Mapping[str, Render] = {"/v2/accounts": refused, "/v2/api_auth": refused}
 
 
-def routes(db: Database, provisioning: Provisioning) -> list[web.RouteDef]:
+def operations(db: Database, provisioning: Provisioning) -> list[Operation]:
     """Return everything that is served in Kazoo's words."""
     auth = Auth(db)
-    return [*ApiAuth(auth, provisioning).routes(), *Smtplog(db, auth).routes()]
+    rooms = (ApiAuth(auth, provisioning), Faxboxes(db, auth, provisioning), Smtplog(db, auth))
+    return [operation for room in rooms for operation in room.operations()]

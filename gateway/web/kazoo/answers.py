@@ -1,6 +1,7 @@
 """Kazoo's envelopes around what we answer, and its words for what we refuse."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -28,6 +29,7 @@ _WORDS = {
     400: "validation error",
     408: "request_timeout",
     409: "datastore_conflict",
+    410: "gone",
     413: "request_entity_too_large",
     429: "too_many_requests",
     500: "internal_error",
@@ -37,18 +39,35 @@ _WORDS = {
 
 
 def answered(
-    request: web.Request, data: object, *, page: kazoo.Page | None = None, status: int = 200, auth_token: str = ""
+    request: web.Request,
+    data: object,
+    *,
+    page: kazoo.Page | None = None,
+    status: int = 200,
+    auth_token: str = "",
+    metadata: Mapping[str, object] | None = None,
+    location: str = "",
 ) -> web.Response:
     """Answer *data* in the envelope of success. *auth_token* is repeated in it, by default that of the request."""
+    written = json.dumps(data)
+    revision = digest(written)[:32]
+    headers = {"Cache-Control": "no-store", "ETag": f'"{revision}"'} | ({"Location": location} if location else {})
+    if status == 200 and request.method == "GET" and headers["ETag"] in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=headers)
     envelope = kazoo.success(
-        data,
+        None,
         request_id=request[REQUEST_ID],
         at=datetime.now(UTC),
         auth_token=auth_token or request.get(AUTH_TOKEN, ""),
-        revision=digest(json.dumps(data))[:32],
+        revision=revision,
         page=page,
     )
-    return web.json_response(envelope, status=status, headers={"Cache-Control": "no-store"})
+    del envelope["data"]
+    if metadata:
+        envelope["metadata"] = dict(metadata)
+    # A list is long: it is written once, for the revision and for the answer.
+    text = f'{{"data": {written}, {json.dumps(envelope)[1:]}'
+    return web.Response(text=text, status=status, headers=headers, content_type="application/json")
 
 
 def refused(request: web.Request, fault: Fault) -> web.Response:

@@ -3,16 +3,37 @@
 from datetime import timedelta
 
 from aiohttp import web
+from typing_extensions import TypedDict
 
+from gateway.audit import Actor
+from gateway.dialects import kazoo
 from gateway.provisioning import Provisioning
+from gateway.web.access import peer_of
 from gateway.web.auth import Auth
-from gateway.web.body import read_json
 from gateway.web.errors import Fault
 from gateway.web.kazoo.answers import answered, invalid
+from gateway.web.kazoo.envelope import data_of
+from gateway.web.openapi import Operation
 
 PATH = "/v2/api_auth"
 #: How long such a token opens the account.
 LASTS = timedelta(hours=8)
+
+
+class ApiKey(TypedDict):
+    api_key: str
+
+
+class Opened(TypedDict):
+    """What a token opens; the token itself is ``auth_token`` of the envelope."""
+
+    account_id: str
+    account_name: str
+    owner_id: str
+    reseller_id: str
+    is_reseller: bool
+    language: str
+    apps: list[str]
 
 
 class ApiAuth:
@@ -22,17 +43,29 @@ class ApiAuth:
         self._auth = auth
         self._provisioning = provisioning
 
-    def routes(self) -> list[web.RouteDef]:
+    def operations(self) -> list[Operation]:
         """What is served here."""
-        return [web.put(PATH, self.create)]
+        return [
+            Operation(
+                "PUT",
+                PATH,
+                self.create,
+                tag="Kazoo: auth",
+                summary="Get a token for some hours, with the account's api_key",
+                body={"application/json": kazoo.Asked[ApiKey]},
+                answers={201: kazoo.Success[Opened]},
+                faults=kazoo.Problem,
+            )
+        ]
 
     async def create(self, request: web.Request) -> web.Response:
         """Answer 201 with a fresh token, 401 for a key that no account has."""
-        account = await self._auth.account_of_key(_api_key(await _data(request)))
+        account = await self._auth.account_of_key(_api_key(await data_of(request)))
         if account is None:
             raise Fault(401, "no account has this api_key")
-        _, secret = await self._provisioning.create_token(account.id, lasts=LASTS)
-        data = {
+        actor = Actor("account", str(account.id), peer_of(request))
+        _, secret = await self._provisioning.by(actor).create_token(account.id, lasts=LASTS)
+        data: Opened = {
             "account_id": account.id.hex,
             "account_name": account.name,
             "owner_id": "",
@@ -42,19 +75,6 @@ class ApiAuth:
             "apps": [],
         }
         return answered(request, data, status=201, auth_token=secret)
-
-
-async def _data(request: web.Request) -> dict[str, object]:
-    """Return ``data`` of the request's envelope. Raises Fault for what is no JSON, and no envelope."""
-    try:
-        envelope = await read_json(request)
-    except ValueError:
-        raise invalid("json", "invalid", "the body is not valid JSON", target="body") from None
-    data = envelope.get("data") if isinstance(envelope, dict) else None
-    if not isinstance(data, dict):
-        message = 'the body must be an object with "data", which is an object'
-        raise Fault(400, message, word="invalid request envelope", data={"message": message})
-    return data
 
 
 def _api_key(data: dict[str, object]) -> str:

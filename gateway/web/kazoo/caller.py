@@ -1,28 +1,45 @@
 """Who calls Kazoo's API, and for which account."""
 
 import re
+from contextlib import suppress
+from dataclasses import dataclass
 from uuid import UUID
 
 from aiohttp import web
 
-from gateway.web.auth import Auth, presented
+from gateway.account import Token
+from gateway.audit import Actor
+from gateway.web.access import peer_of
+from gateway.web.auth import Auth, allow, presented
 from gateway.web.errors import Fault
 from gateway.web.kazoo.answers import AUTH_TOKEN, bad_identifier
+from gateway.web.kazoo.envelope import envelope_of, is_json
+from gateway.web.openapi import OPERATION
 
 #: 32 hex digits; with dashes it is the id by which the other API calls the same account.
-_ACCOUNT_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-async def account_of(request: web.Request, auth: Auth) -> UUID:
-    """Return the account in the request's path, for which its token may act: its own, or one below it.
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose *token* it is and which account it acts for; *actor* is his name in the audit trail."""
 
-    Raises Fault: 401 without a valid token, 404 for what is no account, 403 for somebody else's.
+    token: Token
+    account_id: UUID
+    actor: Actor
+
+
+async def caller_of(request: web.Request, auth: Auth) -> Caller:
+    """Return who calls: his token's account is the one in the path, or one above it.
+
+    Raises Fault: 401 without a valid token, 404 for what is no account, 403 for somebody else's, and 403 for a token
+    whose scopes do not include what the operation needs.
     """
-    secret = presented(request)
+    secret = presented(request) or await _enclosed(request)
     token = await auth.token(secret)
     request[AUTH_TOKEN] = secret
     written = request.match_info["account_id"]
-    if not _ACCOUNT_ID.fullmatch(written):
+    if not _ID.fullmatch(written):
         message = f"invalid account_id '{written[:64]}'"
         raise Fault(404, message, word="bad identifier", data={"message": message})
     account_id = UUID(written)
@@ -31,4 +48,23 @@ async def account_of(request: web.Request, auth: Auth) -> UUID:
         raise bad_identifier(written)
     if token.account_id not in lineage:
         raise Fault(403, "the token belongs to another account")
-    return account_id
+    allow(token, request[OPERATION].scope)
+    return Caller(token, account_id, Actor("token", str(token.id), peer_of(request)))
+
+
+def identity_in(request: web.Request, name: str) -> UUID:
+    """Return the id in the request's path. Raises the fault 404 for what cannot be one."""
+    written = request.match_info[name]
+    if not _ID.fullmatch(written):
+        raise bad_identifier(written[:64])
+    return UUID(written)
+
+
+async def _enclosed(request: web.Request) -> str:
+    """Return the token that is in the envelope of a JSON request, "" for none."""
+    if not request.body_exists or not is_json(request):
+        return ""
+    with suppress(Fault):  # what is wrong with it is told to those who may ask
+        told = (await envelope_of(request)).get("auth_token")
+        return told if isinstance(told, str) else ""
+    return ""

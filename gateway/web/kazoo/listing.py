@@ -1,69 +1,124 @@
-"""What every list of Kazoo's API may be asked: pages, and a window of time.
+"""What every list of Kazoo's API may be asked: pages, an order, a window of time, and filters.
 
 A page's key names the place in the list behind which it begins; to clients it is opaque. Nothing is lost or shown
 twice however many rows come in between two pages. There is no default window.
 """
 
 import base64
-import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
+from multidict import MultiMapping
+from pydantic import Field
+
 from gateway.dialects import kazoo
+from gateway.store.paging import Position, Stretch
 from gateway.web.errors import Fault
 from gateway.web.kazoo.answers import invalid
+from gateway.web.kazoo.filters import Matches, filters
+from gateway.web.kazoo.moments import NUMBER, moment
+from gateway.web.openapi import Query
 
+R = TypeVar("R")
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 500
 #: The longest list that is answered in one piece (paginate=false).
 MAX_UNPAGED = 2000
+#: How many rows one request looks through for those that a filter lets pass; the next page goes on from there.
+MAX_SCANNED = 5000
+_CHUNK = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
-Position = tuple[datetime, UUID]
+_GREGORIAN = Annotated[int, Field(ge=kazoo.GREGORIAN_EPOCH)]
+#: The parameters of every list.
+PAGING = (
+    Query("page_size", Annotated[int, Field(ge=1)], f"Rows of a page; {PAGE_SIZE}, and at most {MAX_PAGE_SIZE}."),
+    Query("start_key", str, "next_start_key of the page before."),
+    Query("paginate", bool, f"false: all rows at once, of which there may be {MAX_UNPAGED}."),
+    Query("ascending", bool, "true: the oldest first."),
+    Query("created_from", _GREGORIAN, "Gregorian seconds."),
+    Query("created_to", _GREGORIAN, "Gregorian seconds."),
+    Query("modified_from", _GREGORIAN, "Gregorian seconds."),
+    Query("modified_to", _GREGORIAN, "Gregorian seconds."),
+    Query("has_key", str, "Only rows that have this field; dotted."),
+    Query("key_missing", str, "Only rows that have not."),
+    Query("filter_*", str, "filter_to_number=+12025550123 and the like; filter_not_... for all others."),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a client wants to see: at most *size* rows behind the position *before*, of the time from *since* to
-    *until*. *start_key* is the key that he gave; *paged* is False when he wants all rows at once."""
+    """What a client wants to see of a list. *paged* is False when he wants all rows at once, *start_key* is the key
+    that he gave, *matches* what a row must be."""
 
-    size: int
+    stretch: Stretch
     paged: bool
     start_key: str = ""
-    before: Position | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    matches: Matches | None = None
+
+    @property
+    def size(self) -> int:
+        """How many rows he wants."""
+        return self.stretch.limit
 
 
-def wish(query: Mapping[str, str]) -> Wish:
+def wish(query: MultiMapping[str]) -> Wish:
     """Read the query of a request for a list. Raises Fault for what cannot be understood."""
-    since, until = _moment(query, "created_from"), _moment(query, "created_to")
+    since, until = moment(query, "created_from"), moment(query, "created_to")
     if since is not None and until is not None and since > until:
         raise invalid("created_from", "date_range", "created_from is later than created_to")
-    if until is not None:
-        until = until.replace(microsecond=999_999)  # the whole second: rows show theirs cut off
-    if query.get("paginate", "").lower() in {"false", "no", "0"}:
-        return Wish(MAX_UNPAGED, paged=False, since=since, until=until)
+    ascending = _says(query, "ascending", "true") or _says(query, "descending", "false")
+    if _says(query, "paginate", "false"):
+        stretch = Stretch(MAX_UNPAGED, since=since, until=until, ascending=ascending)
+        return Wish(stretch, paged=False, matches=filters(query))
     key = query.get("start_key", "")
-    before = position(key) if key else None
-    return Wish(_page_size(query.get("page_size")), paged=True, start_key=key, before=before, since=since, until=until)
+    behind = position(key) if key else None
+    stretch = Stretch(_page_size(query.get("page_size")), behind, since, until, ascending)
+    return Wish(stretch, paged=True, start_key=key, matches=filters(query))
 
 
-def page(asked: Wish, positions: list[Position]) -> kazoo.Page | None:
-    """Return where a list stands. *positions* are those of all rows found, of which one more was looked for than is
-    shown. None when the client wants no pages; raises the fault 416 when there are too many rows for that."""
-    more = len(positions) > asked.size
-    if not asked.paged:
-        if more:
-            message = f"the list has more than {asked.size} rows; ask for pages, or for a shorter time"
-            raise Fault(416, message, word="range not satisfiable", data={"message": message})
-        return None
-    shown = positions[: asked.size]
-    return kazoo.Page(len(shown), asked.start_key, key_of(shown[-1]) if more else "")
+async def found(
+    asked: Wish,
+    fetch: Callable[[Stretch], Awaitable[list[R]]],
+    shown: Callable[[R], Any],
+    place: Callable[[R], Position],
+    modified: Callable[[R], datetime],
+) -> tuple[list[Any], kazoo.Page | None]:
+    """Return the rows of a list as they are shown, and where it stands.
+
+    *fetch* returns the rows of a stretch; *shown*, *place* and *modified* say of a row how it looks, where it is in
+    the list and when it was changed. Raises the fault 416 when a list that is wanted in one piece is too long.
+    """
+    rows: list[Any] = []
+    scanned, stretch = 0, asked.stretch
+    last: Position | None = None
+    while True:
+        wanted = asked.size - len(rows) if asked.matches is None else _CHUNK
+        got = await fetch(stretch.of(wanted + 1, last))
+        for row in got[:wanted]:
+            last = place(row)
+            scanned += 1
+            view = shown(row)
+            if asked.matches is None or asked.matches(view, modified(row)):
+                rows.append(view)
+            if len(rows) == asked.size:
+                break
+        more = len(got) > wanted or (bool(got) and last != place(got[-1]))
+        if not more or len(rows) == asked.size or (asked.paged and scanned >= MAX_SCANNED):
+            return rows, _page(asked, len(rows), last if more else None)
+
+
+def _page(asked: Wish, size: int, last: Position | None) -> kazoo.Page | None:
+    if asked.paged:
+        return kazoo.Page(size, asked.start_key, key_of(last) if last else "")
+    if last is not None:
+        message = f"the list has more than {asked.size} rows; ask for pages, or for a shorter time"
+        raise Fault(416, message, word="range not satisfiable", data={"message": message})
+    return None
 
 
 def key_of(place: Position) -> str:
@@ -83,10 +138,15 @@ def position(key: str) -> Position:
         raise invalid("start_key", "wrong_format", message) from None
 
 
+def _says(query: Mapping[str, str], name: str, what: str) -> bool:
+    said = query.get(name, "").lower()
+    return said in {"true": {"true", "yes", "1"}, "false": {"false", "no", "0"}}[what]
+
+
 def _page_size(text: str | None) -> int:
     if text is None:
         return PAGE_SIZE
-    if not _NUMBER.fullmatch(text):
+    if not NUMBER.fullmatch(text):
         raise _faulty("invalid page size")
     if int(text) < 1:
         raise _faulty("page size must be at least 1")
@@ -95,14 +155,3 @@ def _page_size(text: str | None) -> int:
 
 def _faulty(message: str) -> Fault:
     return Fault(404, message, word="faulty_request", data={"message": message})
-
-
-def _moment(query: Mapping[str, str], name: str) -> datetime | None:
-    text = query.get(name, "")
-    if not text:
-        return None
-    try:
-        return kazoo.from_gregorian(int(text) if _NUMBER.fullmatch(text) else -1)
-    except ValueError:
-        message = f"{name} must be a time in gregorian seconds, such as 63930000000"
-        raise invalid(name, "wrong_format", message, value=text[:64]) from None

@@ -2,14 +2,16 @@
 
 from aiohttp import web
 
+from gateway.account import Scope
 from gateway.dialects import kazoo
 from gateway.ids import parse_id
 from gateway.store import smtplog
 from gateway.store.database import Database
 from gateway.web.auth import Auth
 from gateway.web.kazoo.answers import answered, bad_identifier
-from gateway.web.kazoo.caller import account_of
-from gateway.web.kazoo.listing import page, wish
+from gateway.web.kazoo.caller import caller_of
+from gateway.web.kazoo.listing import PAGING, found, wish
+from gateway.web.openapi import Common, Operation
 
 PATH = "/v2/accounts/{account_id}/faxes/smtplog"
 
@@ -21,28 +23,45 @@ class Smtplog:
         self._db = db
         self._auth = auth
 
-    def routes(self) -> list[web.RouteDef]:
+    def operations(self) -> list[Operation]:
         """What is served here."""
-        return [web.get(PATH, self.list), web.get(PATH + "/{attempt_id}", self.show)]
+        common: Common = {"tag": "Kazoo: smtplog", "scope": Scope.READ, "faults": kazoo.Problem}
+        rows, detail = kazoo.Listed[kazoo.SmtplogRow], kazoo.Success[kazoo.SmtplogDetail]
+        return [
+            Operation(
+                "GET",
+                PATH,
+                self.list,
+                summary="Who tried to send a fax by mail, and what became of it",
+                query=PAGING,
+                answers={200: rows},
+                **common,
+            ),
+            Operation(
+                "GET",
+                PATH + "/{attempt_id}",
+                self.show,
+                summary="One such attempt with all its details",
+                answers={200: detail},
+                **common,
+            ),
+        ]
 
     async def list(self, request: web.Request) -> web.Response:
         """Answer one page of the log, or (``paginate=false``) all of it."""
-        account_id = await account_of(request, self._auth)
-        asked = wish(request.query)
-        records = await smtplog.page(
-            self._db,
-            account_id=account_id,
-            before=asked.before,
-            since=asked.since,
-            until=asked.until,
-            limit=asked.size + 1,
+        account_id = (await caller_of(request, self._auth)).account_id
+        rows, page = await found(
+            wish(request.query),
+            lambda stretch: smtplog.page(self._db, account_id=account_id, **stretch.criteria()),
+            kazoo.smtplog_row,
+            lambda record: (record.at, record.id),
+            lambda record: record.at,
         )
-        where = page(asked, [(record.at, record.id) for record in records])
-        return answered(request, [kazoo.smtplog_row(record) for record in records[: asked.size]], page=where)
+        return answered(request, rows, page=page)
 
     async def show(self, request: web.Request) -> web.Response:
         """Answer one record."""
-        account_id = await account_of(request, self._auth)
+        account_id = (await caller_of(request, self._auth)).account_id
         written = request.match_info["attempt_id"]
         identity = parse_id(written)
         record = await smtplog.fetch(self._db, identity) if identity else None

@@ -1,0 +1,109 @@
+"""Reading what Kazoo's clients send: their JSON by its schema, and what is wrong with it in Kazoo's words.
+
+A type that does not fit is converted where that is possible ("3" for 3, 18884732963 for "18884732963"), as Kazoo does.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+M = TypeVar("M", bound=BaseModel)
+Problems = dict[str, dict[str, dict[str, Any]]]
+
+#: pydantic's word for what a value breaks -> Kazoo's, by its beginning; the first that fits.
+_RULES = (
+    ("missing", "required"),
+    ("string_too_long", "maxLength"),
+    ("string_too_short", "minLength"),
+    ("string_pattern", "pattern"),
+    ("too_long", "maxItems"),
+    ("too_short", "minItems"),
+    ("greater_than", "minimum"),
+    ("less_than", "maximum"),
+    ("literal_error", "enum"),
+    ("enum", "enum"),
+    ("value_error", "wrong_format"),
+)
+#: In the order of their use as ``target``: what the rule wanted.
+_TARGETS = ("max_length", "min_length", "ge", "le", "pattern", "expected")
+
+
+class Fields(BaseModel):
+    """An object of Kazoo's: fields that it does not know are kept."""
+
+    model_config = ConfigDict(extra="allow", coerce_numbers_to_str=True, hide_input_in_errors=True)
+
+
+class Invalid(Exception):
+    """What was sent breaks its schema. ``problems`` is Kazoo's data: dotted path -> rule -> message."""
+
+    def __init__(self, problems: Problems) -> None:
+        super().__init__("; ".join(f"{path}: {', '.join(rules)}" for path, rules in problems.items()))
+        self.problems = problems
+
+
+def read(model: type[M], data: Mapping[str, Any]) -> M:
+    """Return *data* as a *model*. Raises Invalid, naming every field that is wrong."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems: Problems = {}
+        for detail in error.errors(include_url=False):
+            path, rule = _path(detail, data), _rule(detail)
+            problems.setdefault(path, {}).setdefault(rule, _about(detail))
+        raise Invalid(problems) from None
+
+
+def _rule(detail: ErrorDetails) -> str:
+    return next((rule for start, rule in _RULES if detail["type"].startswith(start)), "type")
+
+
+def _about(detail: ErrorDetails) -> dict[str, Any]:
+    if detail["type"] == "missing":
+        return {"message": "Field is required but missing"}
+    about: dict[str, Any] = {"message": detail["msg"]}
+    wanted = detail.get("ctx", {})
+    target = next((wanted[name] for name in _TARGETS if name in wanted), None)
+    return about if target is None else {**about, "target": target}
+
+
+def _path(detail: ErrorDetails, data: Any) -> str:
+    """Return the dotted path of a value. A union names its members in ``loc`` too, which no client wrote."""
+    parts = []
+    for key in detail["loc"]:
+        inside = isinstance(data, Mapping) and key in data
+        if not inside and not (isinstance(data, list) and isinstance(key, int)):
+            if detail["type"] == "missing":
+                parts.append(str(key))
+            break
+        parts.append(str(key).replace(".", "%2E"))
+        data = data[key]
+    return ".".join(parts)
+
+
+def public(data: Mapping[str, Any], *owned: str) -> dict[str, Any]:
+    """Return *data* without what Kazoo keeps to itself (``_`` and ``pvt_``) and without the fields *owned* by us."""
+    return {
+        name: value for name, value in data.items() if not name.startswith(("_", "pvt_")) and name not in {"id", *owned}
+    }
+
+
+def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *old* with *new* merged into it, objects member by member; null takes a field away."""
+    result = dict(old)
+    for name, value in new.items():
+        if value is None:
+            result.pop(name, None)
+        elif isinstance(value, Mapping) and isinstance(result.get(name), Mapping):
+            result[name] = merged(result[name], value)
+        else:
+            result[name] = value
+    return result
+
+
+def addresses(send_to: Any) -> list[str]:
+    """Return the texts of a ``send_to``, which is one or a list; empty ones are dropped."""
+    texts = [send_to] if isinstance(send_to, str) else send_to or []
+    return [text.strip() for text in texts if text.strip()]
