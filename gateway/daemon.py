@@ -14,30 +14,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway import logs, metrics, parts, systemd
-from gateway.archive import SCRAP, Archive
-from gateway.carriers.telnyx import Telnyx
+from gateway.carriers.carrier import Carrier
 from gateway.errors import ConfigurationError, Refusal
-from gateway.events import EVENT, Events
 from gateway.ids import new_token
-from gateway.inbox import FORWARD, RETRIEVE, Inbox
 from gateway.intake import Intake
-from gateway.intake.submit import Submit
-from gateway.notify import DELIVER, Notify
-from gateway.outbox import (
-    CANCEL,
-    COLLECT,
-    PREPARE,
-    RESOLVE,
-    TRANSMIT,
-    WITHDRAW,
-    Collect,
-    Command,
-    Prepare,
-    Resolve,
-    Settle,
-    Transmit,
-)
-from gateway.reconcile import Reconcile
+from gateway.outbox import PREPARE
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings
 from gateway.smtp.auth import Logins
@@ -45,6 +26,7 @@ from gateway.smtp.server import SmtpServer
 from gateway.store import attempts, faxes, migrate
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database, open_database, ping, scalar
+from gateway.stories import Stories, Tools
 from gateway.web.app import WebParts, make_app, metrics_app
 from gateway.web.server import HttpServer
 from gateway.worker import Story, Worker
@@ -94,6 +76,22 @@ class Daemon:
         self._lock()
         self.db = await enter(_database(settings))
         self.blobs = await asyncio.to_thread(self._open_blobs)
+        tools = await self._tools()
+        stories = Stories(settings, tools)
+        if "worker" in self.roles:
+            await enter(self._work(stories.by_kind()))
+            await enter(_rhythm(stories.reconcile.poll, settings.poll_interval.total_seconds()))
+            await enter(_rhythm(self._count_waiting, COUNT_EVERY))
+        if "http" in self.roles:
+            await self._open_http(stories, tools.carrier, given.get("http"))
+        if "smtp" in self.roles:
+            await self._open_smtp(tools.sandbox, given.get("smtp"))
+        await enter(self._watchdog())
+
+    # -- the parts -----------------------------------------------------------------------------------------------------
+
+    async def _tools(self) -> Tools:
+        settings = self.settings
         sandbox = Sandbox(settings.sandbox.readers, settings.sandbox.renderers)
         await sandbox.start()
         self._stack.push_async_callback(sandbox.stop)
@@ -101,44 +99,7 @@ class Daemon:
         self._stack.push_async_callback(carrier.close)
         fetcher = parts.fetcher(settings)
         self._stack.push_async_callback(fetcher.close)
-
-        notify = Notify(self.db, self.blobs, parts.smarthost(settings), parts.sender(settings))
-        settle = Settle(notify, parts.policy(settings))
-        inbox = Inbox(self.db, self.blobs, carrier, fetcher, sandbox, notify)
-        events = Events(self.db, settle, inbox)
-        archive = Archive(self.db, self.blobs, parts.limits(settings))
-        if "worker" in self.roles:
-            policy = parts.policy(settings)
-            collect = Collect(self.db, self.blobs, fetcher, settle)
-            prepare = Prepare(self.db, self.blobs, sandbox, parts.limits(settings), settle, policy)
-            transmit = Transmit(self.db, self.blobs, sandbox, carrier, settle, notify, policy)
-            resolve = Resolve(self.db, carrier, settle, notify, policy)
-            stories: dict[str, Story] = {
-                COLLECT: collect.run,
-                PREPARE: prepare.run,
-                TRANSMIT: transmit.run,
-                CANCEL: transmit.cancel,
-                WITHDRAW: transmit.withdraw,
-                RESOLVE: resolve.run,
-                EVENT: events.dispatch,
-                RETRIEVE: inbox.retrieve,
-                FORWARD: inbox.forward,
-                DELIVER: notify.deliver,
-                SCRAP: archive.scrap,
-            }
-            await enter(self._work(stories))
-            reconcile = Reconcile(self.db, carrier, events)
-            await enter(_rhythm(reconcile.poll, settings.poll_interval.total_seconds()))
-            await enter(_rhythm(self._count_waiting, COUNT_EVERY))
-        if "http" in self.roles:
-            submit = Submit(self.db, self.blobs, parts.limits(settings), sandbox)
-            command = Command(settle, settings.fax.attempts)
-            await self._open_http(events, carrier, submit, archive, command, given.get("http"))
-        if "smtp" in self.roles:
-            await self._open_smtp(sandbox, given.get("smtp"))
-        await enter(self._watchdog())
-
-    # -- the parts -----------------------------------------------------------------------------------------------------
+        return Tools(self.db, self.blobs, sandbox, carrier, fetcher)
 
     def _lock(self) -> None:
         """One serve per SQLite file: two would each believe that they alone write."""
@@ -186,30 +147,22 @@ class Daemon:
             await worker.stop(GRACE)
             await asyncio.gather(working, losing, return_exceptions=True)
 
-    async def _open_http(
-        self,
-        events: Events,
-        carrier: Telnyx,
-        submit: Submit,
-        archive: Archive,
-        command: Command,
-        sockets: list[socket.socket] | None,
-    ) -> None:
+    async def _open_http(self, stories: Stories, carrier: Carrier, sockets: list[socket.socket] | None) -> None:
         settings = self.settings
         web = WebParts(
             db=self.db,
             blobs=self.blobs,
-            events=events,
+            events=stories.events,
             carrier=carrier,
             public_keys=settings.carrier.telnyx.public_key,
             ready=self.readiness,
             max_upload_bytes=settings.http.max_upload_bytes,
             public_url=settings.http.public_url,
             metrics_here=not settings.http.metrics_address,
-            provisioning=parts.provisioning(self.db, settings),
-            submit=submit,
-            archive=archive,
-            command=command,
+            provisioning=stories.provisioning,
+            submit=stories.submit,
+            archive=stories.archive,
+            command=stories.command,
         )
         self.http = HttpServer(make_app(web), settings.http.address, sockets)
         await self.http.start()
