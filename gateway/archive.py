@@ -14,9 +14,9 @@ from gateway.address import parse_number
 from gateway.errors import Kind, refuse
 from gateway.fax import FINAL, Direction, Fax, Origin, State
 from gateway.ids import new_id
-from gateway.intake.submit import begin
 from gateway.limits import Limits
 from gateway.notify import ENCLOSED
+from gateway.outbox import enter
 from gateway.store import attempts, events, faxes, jobs, mailbag, outgoing, provision, shares, smtplog
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database, Tx, first
@@ -32,6 +32,8 @@ _NEW: dict[str, Any] = {
     "state": State.PREPARING,
     "tries": 0,
     "partial": False,
+    "approved": False,
+    "user": "",
 }
 
 
@@ -59,9 +61,8 @@ class Archive:
         if changes.get("to_written"):
             new = replace(new, to_number=self._number(tx, new))
         self._limits.check(new.to_number)
-        faxes.insert(tx, new)
-        begin(tx, new)
-        return new
+        (entered,) = enter(tx, self._limits, [new])
+        return entered
 
     def remove_documents(self, tx: Tx, fax_id: UUID) -> None:
         """Remove every document of a fax that is at its end, and keep what is known about it. Raises Refusal:

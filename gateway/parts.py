@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from gateway.allowance import Allowance, Allowances
 from gateway.carriers.telnyx import Telnyx
 from gateway.errors import ConfigurationError
 from gateway.fetch import Fetcher
@@ -86,8 +87,10 @@ def policy(settings: Settings) -> Policy:
 
 
 def limits(settings: Settings) -> Limits:
-    """What may be dialled."""
-    return Limits(settings.fax.allowed_countries, settings.fax.allowed_number_types)
+    """What may be dialled, and how much of it in a day."""
+    daily = (settings.limits.account, settings.limits.faxbox, settings.limits.user)
+    allowances = Allowances(*(Allowance(one.faxes, one.pages, one.new_destinations) for one in daily))
+    return Limits(settings.fax.allowed_countries, settings.fax.allowed_number_types, allowances)
 
 
 def sender(settings: Settings) -> Sender:

@@ -13,12 +13,14 @@ from gateway.notify import DELIVER, Notify
 from gateway.outbox import (
     CANCEL,
     COLLECT,
+    HELD,
     PREPARE,
     RESOLVE,
     TRANSMIT,
     WITHDRAW,
     Collect,
     Command,
+    Hold,
     Prepare,
     Resolve,
     Settle,
@@ -61,7 +63,8 @@ class Stories:
         self.command = Command(self.settle, settings.fax.attempts)
         self._collect = Collect(db, blobs, tools.fetcher, self.settle)
         self._prepare = Prepare(db, blobs, sandbox, limits, self.settle, policy)
-        self._transmit = Transmit(db, blobs, sandbox, carrier, self.settle, self.notify, policy)
+        self._transmit = Transmit(db, blobs, sandbox, carrier, limits, self.settle, self.notify, policy)
+        self._hold = Hold(db, self.notify)
         self._resolve = Resolve(db, carrier, self.settle, self.notify, policy)
 
     def by_kind(self) -> dict[str, Story]:
@@ -70,6 +73,7 @@ class Stories:
             COLLECT: self._collect.run,
             PREPARE: self._prepare.run,
             TRANSMIT: self._transmit.run,
+            HELD: self._hold.run,
             CANCEL: self._transmit.cancel,
             WITHDRAW: self._transmit.withdraw,
             RESOLVE: self._resolve.run,

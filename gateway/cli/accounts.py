@@ -9,7 +9,7 @@ from gateway.cli import lookup, show
 from gateway.cli.command import command
 from gateway.cli.context import House
 from gateway.cli.group import noun
-from gateway.cli.options import Json, given
+from gateway.cli.options import DailyLimits, Json, daily_limits, given, limits_text
 from gateway.store import provision, schema
 
 app = noun()
@@ -85,6 +85,7 @@ async def update(
         str | None,
         typer.Option(metavar="90d", show_default=False, help="The same for what is known about a fax."),
     ] = None,
+    daily_limit: DailyLimits = None,
     as_json: Json = False,
 ) -> None:
     """Change what is given of an account."""
@@ -97,6 +98,8 @@ async def update(
         keep_documents=keep_documents,
         keep_records=keep_records,
     )
+    if limits := daily_limits(daily_limit):
+        await house.provisioning.set_daily_limits("account", found.id, limits)
     changed = await house.provisioning.update_account(found.id, **changes)
     show.one(changed, _facts(changed), json=as_json)
 
@@ -119,6 +122,7 @@ def _facts(account: Account) -> list[tuple[str, object]]:
         ("keeps documents", account.keep_documents),
         ("keeps records", account.keep_records),
         ("parent", account.parent_id),
+        ("daily limits", limits_text(account.limits)),
         ("created", account.created_at),
         ("updated", account.updated_at),
     ]

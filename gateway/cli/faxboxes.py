@@ -8,7 +8,7 @@ from gateway.cli import lookup, show
 from gateway.cli.command import command
 from gateway.cli.context import House
 from gateway.cli.group import noun
-from gateway.cli.options import Json, OfAccount, given
+from gateway.cli.options import DailyLimits, Json, OfAccount, daily_limits, given, limits_text
 from gateway.faxbox import Faxbox
 from gateway.store import provision, schema
 
@@ -153,6 +153,7 @@ async def update(
     timezone: Timezone = None,
     retries: Retries = None,
     file_type: FileType = None,
+    daily_limit: DailyLimits = None,
     as_json: Json = False,
 ) -> None:
     """Change what is given of a faxbox; "" empties a text or a list."""
@@ -173,6 +174,8 @@ async def update(
         retries=retries,
         file_type=file_type,
     )
+    if limits := daily_limits(daily_limit):
+        await house.provisioning.set_daily_limits("faxbox", found.id, limits)
     changed = await house.provisioning.update_faxbox(found.id, changes)
     show.one(changed, _facts(changed), json=as_json)
 
@@ -224,6 +227,7 @@ def _facts(box: Faxbox) -> list[tuple[str, object]]:
         ("is told of sent ones", box.outbound_emails),
         ("timezone", box.timezone or "the account's"),
         ("tries", "of the settings" if box.retries is None else max(1, box.retries)),
+        ("daily limits", limits_text(box.limits)),
         ("created", box.created_at),
         ("updated", box.updated_at),
     ]

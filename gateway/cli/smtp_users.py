@@ -11,7 +11,7 @@ from gateway.cli import lookup, show
 from gateway.cli.command import command
 from gateway.cli.context import House
 from gateway.cli.group import noun
-from gateway.cli.options import Json, OfAccount, given
+from gateway.cli.options import DailyLimits, Json, OfAccount, daily_limits, given, limits_text
 from gateway.store import provision, schema
 
 app = noun()
@@ -84,6 +84,7 @@ async def update(
     ] = None,
     address: Addresses = None,
     password: Annotated[bool, typer.Option("--password", help="Read a new password from standard input.")] = False,
+    daily_limit: DailyLimits = None,
     as_json: Json = False,
 ) -> None:
     """Change what is given of a user."""
@@ -95,6 +96,8 @@ async def update(
         addresses=address,
         password=_password() if password else None,
     )
+    if limits := daily_limits(daily_limit):
+        await house.provisioning.set_daily_limits("smtp_user", found.id, limits)
     changed = await house.provisioning.update_smtp_user(found.id, **changes)
     show.one(changed, _facts(changed), json=as_json)
 
@@ -125,6 +128,7 @@ def _facts(user: SmtpUser) -> list[tuple[str, object]]:
         ("account", user.account_id),
         ("faxbox", user.faxbox_id),
         ("sends as", user.addresses),
+        ("daily limits", limits_text(user.limits)),
         ("created", user.created_at),
         ("updated", user.updated_at),
     ]

@@ -15,14 +15,14 @@ from gateway.ids import digest, new_id
 from gateway.intake.routing import Routing
 from gateway.limits import Limits
 from gateway.notify import distinct
+from gateway.outbox import enter
 from gateway.sandbox import Sandbox
-from gateway.store import faxes, jobs, mailbag, provision, smtplog
+from gateway.store import mailbag, provision, smtplog
 from gateway.store.blobs import Blobs, Spool
 from gateway.store.database import Database, Tx
 from gateway.transaction import Recipient, Spooled, Transaction
 
 log = logs.logger(__name__)
-PREPARE = "prepare"
 #: The disk must still take this much beside a message, so that what was accepted can be finished.
 RESERVE_BYTES = 256 * 1024 * 1024
 SAME_MAIL = timedelta(hours=48)
@@ -192,6 +192,7 @@ class Intake:
             parts=[part.index for part in reading.parts if part.used],
             pages=reading.pages,
             tries_allowed=max(1, box.retries) if box.retries is not None else self._tries,
+            user=transaction.login.name if transaction.login else "",
             notify=distinct([transaction.sender, *box.outbound_emails]),
         )
 
@@ -199,13 +200,13 @@ class Intake:
         """Write message, faxes, jobs and the smtplog row; return how many faxes are really new."""
         owners = [mailbag.first_fax(tx, *self._same(transaction, reading, fax)) for fax in new]
         fresh = [fax for fax, owner in zip(new, owners, strict=True) if owner == fax.id]
+        held = 0
         if fresh:
             message_id = self._insert_message(tx, transaction, reading, message)
-            for fax in fresh:
-                faxes.insert(tx, replace(fax, message_id=message_id))
-                jobs.enqueue(tx, PREPARE, fax.id)
+            entered = enter(tx, self._limits, [replace(fax, message_id=message_id) for fax in fresh])
+            held = sum(fax.state is State.HELD for fax in entered)
         transaction.fax_ids = owners
-        transaction.reply = f"250 2.0.0 {_thanks(owners, len(fresh))}"
+        transaction.reply = f"250 2.0.0 {_thanks(owners, len(fresh), held)}"
         smtplog.insert(tx, *smtplog.records_of(transaction, datetime.now(UTC)))
         return len(fresh)
 
@@ -240,8 +241,10 @@ class Intake:
         return message_id
 
 
-def _thanks(owners: list[UUID], fresh: int) -> str:
+def _thanks(owners: list[UUID], fresh: int, held: int) -> str:
     listed = " ".join(str(owner) for owner in owners[:8]) + (" ..." if len(owners) > 8 else "")
     if not fresh:
         return f"this mail was taken before as {listed}"
+    if held:
+        return f"taken as {listed}; {'' if held == len(owners) else f'{held} of them '}held until approved"
     return f"taken as {listed}"

@@ -15,9 +15,9 @@ from gateway.fax import Direction, Fax, Origin, Quality, State
 from gateway.ids import new_id
 from gateway.intake.desk import RESERVE_BYTES
 from gateway.limits import Limits
-from gateway.outbox import COLLECT, PREPARE
+from gateway.outbox import enter
 from gateway.sandbox import Sandbox
-from gateway.store import faxes, jobs, provision, shares
+from gateway.store import provision, shares
 from gateway.store.blobs import Blobs, Spool
 from gateway.store.database import Database, Tx
 from gateway.store.schema import accounts, applications
@@ -107,10 +107,10 @@ class Submit:
         """
         spools = [document.spool for document in documents if isinstance(document, Supplied)]
         try:
-            fax = await self._fax(wish, [await self._checked(document) for document in documents])
+            made = await self._fax(wish, [await self._checked(document) for document in documents])
             before: list[Callable[[], object]] = [spool.seal for spool in spools]
             kept = [document for document in documents if isinstance(document, Kept)]
-            await self._db.write(lambda tx: self._keep(tx, fax, kept, also), before)
+            fax = await self._db.write(lambda tx: self._keep(tx, made, kept, also), before)
         finally:
             # What was sealed for a unit that then failed is not removed: whether it did fail is not always known.
             for spool in spools:
@@ -158,19 +158,13 @@ class Submit:
         self._limits.check(to_number)
         return _made(wish, to_number, documents)
 
-    def _keep(self, tx: Tx, fax: Fax, kept: Sequence[Kept], also: Callable[[Tx, Fax], None] | None) -> None:
-        faxes.insert(tx, fax)
+    def _keep(self, tx: Tx, fax: Fax, kept: Sequence[Kept], also: Callable[[Tx, Fax], None] | None) -> Fax:
+        (entered,) = enter(tx, self._limits, [fax])
         for document in kept:
             shares.share(tx, document.blob, fax.id)
-        begin(tx, fax)
         if also is not None:
-            also(tx, fax)
-
-
-def begin(tx: Tx, fax: Fax) -> None:
-    """Enqueue the first job of a new fax: its documents are fetched or, where all are here, become pages."""
-    missing = any("blob" not in document for document in fax.documents)
-    jobs.enqueue(tx, COLLECT if missing else PREPARE, fax.id)
+            also(tx, entered)
+        return entered
 
 
 def _made(wish: Submission, to_number: str, documents: list[dict[str, Any]]) -> Fax:

@@ -3,7 +3,9 @@ not clear."""
 
 from gateway.outbox.collect import COLLECT, Collect
 from gateway.outbox.command import Command
-from gateway.outbox.policy import Policy
+from gateway.outbox.enter import enter
+from gateway.outbox.hold import Hold
+from gateway.outbox.policy import HELD, Policy
 from gateway.outbox.prepare import PREPARE, Prepare
 from gateway.outbox.resolve import RESOLVE, Resolve
 from gateway.outbox.settle import Settle
@@ -12,15 +14,18 @@ from gateway.outbox.transmit import CANCEL, TRANSMIT, WITHDRAW, Transmit
 __all__ = [
     "CANCEL",
     "COLLECT",
+    "HELD",
     "PREPARE",
     "RESOLVE",
     "TRANSMIT",
     "WITHDRAW",
     "Collect",
     "Command",
+    "Hold",
     "Policy",
     "Prepare",
     "Resolve",
     "Settle",
     "Transmit",
+    "enter",
 ]

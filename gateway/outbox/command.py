@@ -10,7 +10,7 @@ from gateway.errors import Kind, refuse
 from gateway.fax import Direction, Fax, State
 from gateway.outbox.policy import CANCEL, COLLECT, PREPARE, RESOLVE, TRANSMIT, lines, withdraw
 from gateway.outbox.settle import CANCEL_ASKED, LIVE, Settle
-from gateway.store import attempts, faxes, jobs
+from gateway.store import attempts, faxes, jobs, usage
 from gateway.store.database import Tx
 
 BY_HAND = "put aside by the operator"
@@ -41,7 +41,9 @@ class Command:
         if fax.state not in {State.HELD, State.UNKNOWN}:
             raise self._wrong(fax, "released")
         self._void(tx, fax_id)
-        self._send(tx, fax)
+        if fax.account_id is not None:
+            usage.remember(tx, fax.account_id, fax.to_number)
+        self._send(tx, fax, approved=True)
         return f"Fax {fax_id} goes on."
 
     def retry(self, tx: Tx, fax_id: UUID) -> str:

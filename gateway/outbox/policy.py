@@ -17,6 +17,7 @@ TRANSMIT = "transmit"
 RESOLVE = "resolve"
 CANCEL = "cancel"
 WITHDRAW = "withdraw"
+HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)

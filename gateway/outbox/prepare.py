@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -13,6 +14,7 @@ from gateway.errors import Reason, Refusal
 from gateway.fax import Fax, State
 from gateway.ids import digest, new_id
 from gateway.limits import Limits
+from gateway.outbox.hold import hold
 from gateway.outbox.policy import PREPARE, TRANSMIT, Policy, lines
 from gateway.outbox.settle import Settle
 from gateway.sandbox import Outputs, Sandbox, Source
@@ -108,14 +110,20 @@ class Prepare:
 
     def _queue(self, tx: Tx, job: Job, fax: Fax, rendering: Row) -> None:
         jobs.finish(tx, job)
+        reason = self._limits.admit_pages(tx, fax, rendering["pages"] - (fax.pages or 0))
         ready = {
-            "state": State.QUEUED,
+            "state": State.HELD if reason else State.QUEUED,
+            "held_reason": reason,
             "rendering_id": rendering["id"],
             "pages": rendering["pages"],
             "pages_blob": rendering["pdf_blob"],
             "media_type": MediaType.PDF.value,
         }
-        if faxes.change(tx, fax.id, [State.PREPARING], **ready):
+        if not faxes.change(tx, fax.id, [State.PREPARING], **ready):
+            return
+        if reason:
+            hold(tx, [replace(fax, held_reason=reason)])
+        else:
             jobs.enqueue(tx, TRANSMIT, fax.id, keys=lines(tx, fax))
 
     async def _refused(self, job: Job, fax: Fax, reason: Reason) -> None:

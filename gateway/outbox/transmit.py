@@ -20,6 +20,7 @@ from gateway.document import MediaType
 from gateway.errors import Reason, Refusal
 from gateway.fax import Fax, State
 from gateway.ids import new_id, new_token
+from gateway.limits import Limits
 from gateway.notify import Notify
 from gateway.outbox.document import AttemptDocument, Documents
 from gateway.outbox.policy import CANCEL, RESOLVE, TRANSMIT, WITHDRAW, Policy, lines, withdraw
@@ -47,6 +48,7 @@ class Transmit:
         blobs: Blobs,
         sandbox: Sandbox,
         carrier: Carrier,
+        limits: Limits,
         settle: Settle,
         notify: Notify,
         policy: Policy,
@@ -55,6 +57,7 @@ class Transmit:
         self._blobs = blobs
         self._documents = Documents(db, blobs, sandbox, header=policy.header)
         self._carrier = carrier
+        self._limits = limits
         self._settle = settle
         self._notify = notify
         self._policy = policy
@@ -107,10 +110,11 @@ class Transmit:
         tried = await attempts.of_fax(self._db, fax_id)
         if fax is None or fax.state is not State.QUEUED or (tried and tried[-1].state in OPEN):
             return AttemptDocument("")
+        self._limits.check(fax.to_number)  # for the last time: the settings may have changed since it was queued
         return await self._documents.make(fax, files)
 
     def _without_document(self, tx: Tx, job: Job, reason: Reason) -> None:
-        """The document cannot be made, and no later try will change that."""
+        """The document cannot be made, or may not be sent, and no later try will change that."""
         found = self._waiting(tx, job)
         if found is not None:
             jobs.finish(tx, job)

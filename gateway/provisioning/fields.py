@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 
-from gateway import passwords
+from gateway import allowance, passwords
 from gateway.account import Scope
 from gateway.errors import Kind, Refusal, refuse
 from gateway.settings import checked_email, parse_keeping
@@ -204,6 +204,14 @@ def file_type(field: str, value: Any) -> str:
 def optional_file_type(field: str, value: Any) -> str:
     """pdf, tiff, or "" for the application's."""
     return "" if value in (None, "") else file_type(field, value)
+
+
+def daily_limits(field: str, value: Any) -> dict[str, int]:
+    """Ceilings of a day by their names (``Allowance``)."""
+    count = whole_number(0, 10**9)
+    if not isinstance(value, dict) or not set(value) <= set(allowance.NAMES):
+        raise invalid(field, f"may name {', '.join(allowance.NAMES)}")
+    return {name: count(f"{field} {name}", number) for name, number in value.items() if number is not None}
 
 
 def user_name(field: str, value: Any) -> str:

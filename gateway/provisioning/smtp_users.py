@@ -16,6 +16,11 @@ from gateway.store import provision
 from gateway.store.database import Tx
 from gateway.store.schema import accounts, faxboxes, smtp_users
 
+_LIMITED = {
+    "account": (accounts, "account"),
+    "faxbox": (faxboxes, "faxbox"),
+    "smtp_user": (smtp_users, "SMTP user"),
+}
 _CHECKS: dict[str, fields.Check] = {
     "name": fields.user_name,
     "password": fields.password,
@@ -63,6 +68,20 @@ class SmtpUsers(Units):
             return provision.smtp_user_from(rows.altered(tx, smtp_users, user_id, values, "SMTP user"))
 
         return await self._write(unit, f"smtp_user:{user_id}", "updated", None, changes)
+
+    async def set_daily_limits(self, what: str, key: UUID, limits: dict[str, int | None]) -> None:
+        """Give an ``account``, a ``faxbox`` or an ``smtp_user`` ceilings of a day of its own; None takes one away.
+
+        This is no field like the others: those are set by customers, and a customer does not raise his own ceiling.
+        """
+        table, noun = _LIMITED[what]
+
+        def unit(tx: Tx) -> None:
+            row = rows.required(tx, table, key, noun)
+            own = fields.daily_limits("daily limit", {**row["limits"], **limits})
+            rows.altered(tx, table, key, {"limits": own}, noun)
+
+        await self._write(unit, f"{what}:{key}", "limited", None, limits)
 
     async def delete_smtp_user(self, user_id: UUID) -> None:
         """Delete a user: he cannot log in from now on."""

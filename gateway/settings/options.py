@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from gateway.settings.faxing import CarrierSection, FaxSection
 from gateway.settings.house import Blobs, Database, Logs, Node, Operator, Sandbox, Worker
 from gateway.settings.http import Fetch, Http
+from gateway.settings.limits import LimitsSection
 from gateway.settings.mail import Smarthost, Smtp
 from gateway.settings.values import without_password
 
@@ -28,6 +29,7 @@ class Settings(BaseModel):
     smarthost: Smarthost = Field(default_factory=Smarthost)
     fetch: Fetch = Field(default_factory=Fetch)
     fax: FaxSection = Field(default_factory=FaxSection)
+    limits: LimitsSection = Field(default_factory=LimitsSection)
     worker: Worker = Field(default_factory=Worker)
     sandbox: Sandbox = Field(default_factory=Sandbox)
     logs: Logs = Field(default_factory=Logs)

@@ -45,12 +45,14 @@ from gateway.notify import DELIVER, Notify, Sender
 from gateway.outbox import (
     CANCEL,
     COLLECT,
+    HELD,
     PREPARE,
     RESOLVE,
     TRANSMIT,
     WITHDRAW,
     Collect,
     Command,
+    Hold,
     Policy,
     Prepare,
     Resolve,
@@ -244,6 +246,7 @@ class House:
     policy: Policy
     http: str
     fetcher: Fetcher
+    limits: Limits = field(default_factory=lambda: Limits(["US"], ["fixed_line_or_mobile"]))
     notify: Notify = field(init=False)
     settle: Settle = field(init=False)
     inbox: Inbox = field(init=False)
@@ -269,19 +272,21 @@ class House:
         self.settle = Settle(self.notify, self.policy)
         self.inbox = Inbox(self.db, self.blobs, self.carrier, self.fetcher, self.sandbox, self.notify)
         self.events = Events(self.db, self.settle, self.inbox)
-        limits = Limits(["US"], ["fixed_line_or_mobile"])
-        prepare = Prepare(self.db, self.blobs, self.sandbox, limits, self.settle, self.policy)
-        self.transmit = Transmit(self.db, self.blobs, self.sandbox, self.carrier, self.settle, self.notify, self.policy)
+        prepare = Prepare(self.db, self.blobs, self.sandbox, self.limits, self.settle, self.policy)
+        self.transmit = Transmit(
+            self.db, self.blobs, self.sandbox, self.carrier, self.limits, self.settle, self.notify, self.policy
+        )
         self.resolve = Resolve(self.db, self.carrier, self.settle, self.notify, self.policy)
         self.command = Command(self.settle, 3)
-        self.archive = Archive(self.db, self.blobs, limits)
-        self.submit = Submit(self.db, self.blobs, limits, self.sandbox)
+        self.archive = Archive(self.db, self.blobs, self.limits)
+        self.submit = Submit(self.db, self.blobs, self.limits, self.sandbox)
         self.reconcile = Reconcile(self.db, self.carrier, self.events)
         self.provisioning = Provisioning(self.db, mail_host=f"fax.{REALM}")
         self.stories = {
             COLLECT: Collect(self.db, self.blobs, self.fetcher, self.settle).run,
             PREPARE: prepare.run,
             TRANSMIT: self.transmit.run,
+            HELD: Hold(self.db, self.notify).run,
             CANCEL: self.transmit.cancel,
             WITHDRAW: self.transmit.withdraw,
             RESOLVE: self.resolve.run,

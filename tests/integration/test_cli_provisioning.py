@@ -264,3 +264,16 @@ def test_an_smtp_user_has_a_name_of_his_own_and_a_faxbox_of_his_account(faxgate:
     assert "there is an SMTP user desk already" in faxgate(*again, code=1, typed="correct horse").stderr
     foreign = ("smtp-users", "create", "spy", "--account", "Other", "--faxbox", "Acme-box")
     assert "no faxbox of this account" in faxgate(*foreign, code=1, typed="correct horse").stderr
+
+
+def test_a_daily_limit_of_ones_own_is_set_shown_and_taken_away(faxgate: Faxgate) -> None:
+    faxgate("accounts", "create", "Acme", "--realm", "fax.acme.example")
+    faxgate("faxboxes", "create", "ward", "--account", "Acme")
+    faxgate("smtp-users", "create", "desk", "--account", "Acme", "--faxbox", "ward", typed="correct horse")
+    for group, name in (("accounts", "Acme"), ("faxboxes", "ward"), ("smtp-users", "desk")):
+        limits = ("--daily-limit", "faxes=100", "--daily-limit", "new_destinations=5")
+        assert faxgate.json(group, "update", name, *limits)["limits"] == {"faxes": 100, "new_destinations": 5}
+        assert "faxes=100, new_destinations=5" in faxgate.says(group, "show", name)
+        assert faxgate.json(group, "update", name, "--daily-limit", "faxes=")["limits"] == {"new_destinations": 5}
+        assert "may name faxes, pages" in faxgate.refuses(group, "update", name, "--daily-limit", "spend=1")
+        assert "write it like faxes=100" in faxgate(group, "update", name, "--daily-limit", "faxes", code=2).stderr

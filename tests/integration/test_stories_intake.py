@@ -1,105 +1,27 @@
 """A mail becomes faxes, through the SMTP door and with Python's own client: all its numbers or none, and a record."""
 
 import asyncio
-import smtplib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from gateway.fax import Fax, Origin, Quality, State
 from gateway.faxbox import Faxbox
-from gateway.intake import Intake
-from gateway.limits import Limits
 from gateway.outbox import PREPARE, RESOLVE, TRANSMIT
-from gateway.smtp.door import SmtpLimits
-from gateway.smtp.listener import Listener
-from gateway.smtp.server import SmtpServer
 from gateway.store import faxes, schema
-from gateway.store.database import Row
 from tests import samples
-from tests.integration.house import ENGINES, HANG, OFFICE, REALM, SENDER, House, built, rows, store
+from tests.integration.door_house import PDF, RCPT, Door, opened
+from tests.integration.house import ENGINES, OFFICE, REALM, SENDER, rows
 from tests.samples import Attachment, mail
-
-LOOPBACK = (ip_network("127.0.0.0/8"),)
-RCPT = f"+12025550142@{REALM}"
-PDF = Attachment("letter.pdf", samples.pdf(2))
-
-
-@dataclass
-class Door:
-    """The SMTP door of a house, and what a client says there."""
-
-    house: House
-    intake: Intake
-    server: SmtpServer
-
-    async def send(self, recipients: list[str] | str = RCPT, content: bytes = b"", sender: str = SENDER) -> list[str]:
-        """Send a mail; return the reply to MAIL if it is refused, else those to each RCPT and to the message."""
-        await self.intake.refresh()
-        everybody = [recipients] if isinstance(recipients, str) else recipients
-        return await asyncio.to_thread(self._say, sender, everybody, content or mail([PDF]))
-
-    def _say(self, sender: str, recipients: list[str], content: bytes) -> list[str]:
-        host, port = self.server.addresses[0]
-        with smtplib.SMTP(host, port, local_hostname="pc.acme.example", timeout=HANG) as client:
-            client.ehlo()
-            if (answer := client.docmd(f"MAIL FROM:<{sender}>"))[0] != 250:
-                return [_line(answer)]
-            answers = [client.docmd(f"RCPT TO:<{recipient}>") for recipient in recipients]
-            if any(code == 250 for code, _ in answers):
-                answers.append(_data(client, content))
-            return [_line(answer) for answer in answers]
-
-    async def taken(self, *arguments: Any, **more: Any) -> list[UUID]:
-        """Send a mail that is taken; return the ids in its reply."""
-        reply = (await self.send(*arguments, **more))[-1]
-        assert reply.startswith("250 2.0.0 "), reply
-        return [UUID(word) for word in reply.split() if len(word) == 36]
-
-    async def log(self) -> Row:
-        """The smtplog's only row; transactions that end with the connection write it a moment later."""
-        async with asyncio.timeout(HANG):
-            while not (found := await rows(self.house.db, schema.smtplog)):
-                await asyncio.sleep(0.01)
-        (row,) = found
-        return row
-
-
-def _data(client: smtplib.SMTP, content: bytes) -> tuple[int, bytes]:
-    try:
-        return client.data(content)
-    except smtplib.SMTPDataError as refused:  # at DATA itself, before the message
-        return refused.smtp_code, bytes(refused.smtp_error)  # type: ignore[arg-type]  # typed str, and is bytes
-
-
-def _line(answer: tuple[int, bytes]) -> str:
-    return f"{answer[0]} {answer[1].decode()}"
 
 
 @pytest.fixture(params=ENGINES)
 async def door(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Door]:
-    async with store(request, tmp_path) as db, built(db, tmp_path) as house:
-        limits = Limits(["US", "CA"], ["fixed_line_or_mobile", "toll_free"])
-        intake = Intake(db, house.blobs, house.sandbox, limits, tries=3, max_recipients=50)
-        await intake.refresh()
-        server = SmtpServer(
-            intake,
-            hostname=f"fax.{REALM}",
-            max_message_bytes=5_000_000,
-            listeners=[Listener("127.0.0.1:0", networks=LOOPBACK)],
-            limits=SmtpLimits(),
-        )
-        await server.start()
-        try:
-            yield Door(house, intake, server)
-        finally:
-            await server.stop(5)
+    async with opened(request, tmp_path) as one:
+        yield one
 
 
 async def all_faxes(door: Door) -> list[Fax]:

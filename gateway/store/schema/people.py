@@ -122,6 +122,7 @@ usage = Table(
     Column("faxes", Integer, nullable=False, server_default="0"),
     Column("pages", Integer, nullable=False, server_default="0"),
     Column("destinations", Integer, nullable=False, server_default="0"),
+    Column("held", Integer, nullable=False, server_default="0"),
     Column("told", Boolean, nullable=False, server_default=text("false")),
 )
 

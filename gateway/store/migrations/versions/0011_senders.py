@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("faxes", sa.Integer(), server_default="0", nullable=False),
         sa.Column("pages", sa.Integer(), server_default="0", nullable=False),
         sa.Column("destinations", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("held", sa.Integer(), server_default="0", nullable=False),
         sa.Column("told", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("key", "day", name="pk_usage"),
     )
