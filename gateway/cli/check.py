@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli import show
-from gateway.cli.checks import Finding, Verdict, look, trial
+from gateway.cli.checks import look, trial
+from gateway.cli.finding import Finding, Verdict
 from gateway.cli.group import single
 from gateway.cli.options import ConfigFile, Json
 from gateway.errors import ConfigurationError

@@ -3,14 +3,14 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 
 from gateway import parts
 from gateway.carriers.carrier import CarrierError
+from gateway.cli.check_sandbox import sandbox
 from gateway.cli.context import answering, make_folder, opened
+from gateway.cli.finding import Finding, Verdict
 from gateway.errors import ConfigurationError, Refusal
 from gateway.ids import new_id
 from gateway.intake.desk import RESERVE_BYTES
@@ -25,30 +25,14 @@ from gateway.store.folder import Folder
 from gateway.telling import Tale, Telling, TellingState
 
 
-class Verdict(StrEnum):
-    """``note``: it works, and somebody may be surprised all the same."""
-
-    OK = "ok"
-    NOTE = "note"
-    SKIPPED = "skipped"
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found out about one part, in a sentence."""
-
-    part: str
-    verdict: Verdict
-    sentence: str
-
-
 async def look(settings: Settings, *, offline: bool) -> AsyncIterator[Finding]:
     """Yield what is found, in the order of need; *offline* leaves out what needs the network."""
     for finding in (*_settings_file(settings), *_user(settings)):
         yield finding
     yield await _tried("database", _database(settings))
     yield await _tried("blobs", _blobs(settings))
+    for finding in sandbox():
+        yield finding
     yield await _tried("listeners", _listeners(settings))
     for finding in _public_url(settings):
         yield finding

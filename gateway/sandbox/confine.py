@@ -1,6 +1,6 @@
 """What a process of the sandbox gives up before it touches what a stranger sent.
 
-This is the place for every further lock: it runs in the process itself, after all imports.
+It runs in the process itself, after all imports. ``locks`` has what only the kernel can refuse.
 """
 
 import ctypes
@@ -10,6 +10,8 @@ import resource
 import signal
 import warnings
 
+from gateway.sandbox import locks
+from gateway.sandbox.locks import Locks
 from gateway.sandbox.requests import Limits
 
 # linux/prctl.h
@@ -35,6 +37,7 @@ def worker() -> None:
     It dies with the daemon, also when that is killed; signals to the process group pass it by, since the daemon ends
     it by closing the channel. It gains no privileges, leaves no core, and cannot be traced by its siblings.
     """
+    locks.prepare()
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
@@ -46,11 +49,12 @@ def worker() -> None:
     _limit(resource.RLIMIT_CORE, 0)
 
 
-def reader(limits: Limits) -> None:
-    """Confine a reader: bounded memory, no file written, no process started."""
+def reader(limits: Limits) -> Locks:
+    """Confine a reader: bounded memory, no file written, no process started, and the kernel's locks."""
     _limit(resource.RLIMIT_AS, limits.memory_bytes)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_NPROC, 0)
+    return locks.reader()
 
 
 def more_cpu(seconds: float) -> None:
@@ -77,6 +81,7 @@ def job(limits: Limits, parent: int, keep: list[int]) -> None:
     _limit(resource.RLIMIT_FSIZE, limits.output_bytes)
     _limit(resource.RLIMIT_NOFILE, _MOST_DESCRIPTORS)
     _limit(resource.RLIMIT_NPROC, 0)
+    locks.child()
 
 
 def _limit(which: int, value: int) -> None:

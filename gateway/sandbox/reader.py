@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from mmap import ACCESS_READ, mmap
 
+from PIL import Image
+
 from gateway.documents import open as documents
 from gateway.errors import Kind, Refusal, refuse
 from gateway.mail import parse
@@ -34,9 +36,10 @@ THE_DOCUMENT = "the document"
 def main(descriptor: int, limits: Limits) -> None:
     """Serve requests on *descriptor* until the daemon closes it."""
     confine.worker()
-    confine.reader(limits)
+    Image.init()  # every reader of pictures now: later nothing may be loaded
+    held = confine.reader(limits)
     channel = Channel.of(descriptor)
-    channel.send({"ready": True})
+    channel.send({"ready": True, "missing": held.missing})
     while (request := channel.receive()) is not None:
         header, files = request
         confine.more_cpu(limits.read_seconds)

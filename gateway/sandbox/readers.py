@@ -65,6 +65,11 @@ class Readers:
         """The readers' process ids."""
         return [worker.pid for worker in self._workers]
 
+    @property
+    def missing(self) -> list[str]:
+        """Locks that the kernel did not give them."""
+        return [name for worker in self._workers for name in worker.missing]
+
     async def ask(self, header: Header, descriptor: int) -> Header:
         """Have a reader answer; raises Deadly, or Refusal when no reader can be had."""
         blamed = 0

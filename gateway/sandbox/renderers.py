@@ -120,6 +120,11 @@ class Renderers:
         """The zygote's process id."""
         return [self._zygote.worker.pid] if self._zygote else []
 
+    @property
+    def missing(self) -> list[str]:
+        """Locks that the kernel did not give the zygote and its children."""
+        return list(self._zygote.worker.missing) if self._zygote else []
+
     async def run(
         self, header: Header, files: Sequence[int], on_progress: Progress | None, *, brief: bool = False
     ) -> Header:

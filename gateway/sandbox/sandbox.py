@@ -46,6 +46,11 @@ class Sandbox:
             raise ConfigurationError(
                 f"the processes that open documents do not start ({error}); see the lines above, and check memory"
             ) from error
+        missing = sorted({*self._readers.missing, *self._renderers.missing})
+        if missing:
+            log.warning(
+                "documents are opened with fewer locks than there could be", missing=missing, see="faxgate check"
+            )
 
     async def stop(self) -> None:
         """End all processes. What is under way raises Refusal(SHUTTING_DOWN). May be called twice."""

@@ -22,6 +22,8 @@ class Worker:
     def __init__(self, process: "subprocess.Popen[bytes]", link: Link) -> None:
         self.link = link
         self.served = 0
+        #: Locks that the kernel did not give it.
+        self.missing: tuple[str, ...] = ()
         self.pid = process.pid
         self._process = process
         self._loop = asyncio.get_running_loop()
@@ -35,13 +37,14 @@ class Worker:
         worker = cls._spawn(module, limits)
         try:
             async with asyncio.timeout(limits.start_seconds):
-                await worker.link.receive()
+                header = await worker.link.receive()
         except (Gone, Garbled, TimeoutError):
             await worker.end()
             raise Gone(f"the sandbox's {module} did not start") from None
         except BaseException:
             await worker.end()
             raise
+        worker.missing = _names(header.get("missing"))
         return worker
 
     @classmethod
@@ -87,3 +90,7 @@ class Worker:
         self._loop.remove_reader(self._watch)
         os.close(self._watch)
         self.exited.set_result(self._process.wait())
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(str(name)[:40] for name in value) if isinstance(value, list) else ()

@@ -23,7 +23,7 @@ from gateway.documents.raster import Raster
 from gateway.documents.render import Files, Input, read_back, render
 from gateway.documents.stamp import stamp
 from gateway.fax import Quality
-from gateway.sandbox import confine, jobs
+from gateway.sandbox import confine, jobs, locks
 from gateway.sandbox.requests import Limits
 from gateway.sandbox.wire import Channel, Header, close_all
 
@@ -107,6 +107,7 @@ def _child(header: Header, files: list[int], limits: Limits, parent: int) -> Non
 
 def warm_up() -> None:
     """Take a page through everything once, so that no child has to import or build anything again."""
+    Image.init()
     page = BytesIO()
     dots = Image.new("1", (1728, 100))
     writer = PdfWriter(page)
@@ -125,7 +126,7 @@ def main(descriptor: int, limits: Limits) -> None:
     gc.collect()
     gc.freeze()  # children would copy every page that a collection touches
     control = Channel.of(descriptor)
-    control.send({"ready": True})
+    control.send({"ready": True, "missing": locks.zygote().missing})
     Zygote(control, limits).serve()
 
 

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 
 from gateway.carriers.emulator import Connection, Emulator, EmulatorSettings
+from gateway.cli.check_sandbox import sandbox
+from gateway.cli.finding import Verdict
 from gateway.demo.catcher import MailCatcher
+from gateway.sandbox import locks
+from gateway.sandbox.locks import Locks
 from gateway.store import migrate
 from tests.integration.cli_house import Faxgate, new_house
 
@@ -190,3 +194,17 @@ def test_carrier_and_smarthost_are_asked(faxgate: Faxgate) -> None:
 def test_a_trial_mail_needs_the_network_and_an_address(faxgate: Faxgate) -> None:
     assert "needs the network" in faxgate("check", "--offline", "--send-test", "a@b.example", code=2).stderr
     assert "is not a mail address" in faxgate("check", "--send-test", "nobody", code=2).stderr
+
+
+@pytest.mark.parametrize("held", [Locks(True, True), Locks(False, True), Locks(True, False)])
+def test_the_locks_on_documents_are_told(monkeypatch: pytest.MonkeyPatch, held: Locks) -> None:
+    monkeypatch.setattr(locks, "available", lambda: held)
+    (found,) = sandbox()
+    assert found.verdict is (Verdict.NOTE if held.missing else Verdict.OK)
+    assert all(name in found.sentence for name in held.missing)
+
+
+def test_check_says_how_documents_are_opened(faxgate: Faxgate) -> None:
+    (verdict, sentence) = findings(faxgate, "--offline")["sandbox"][0]
+    assert verdict == ("note" if locks.available().missing else "ok")
+    assert "Landlock" in sentence or "seccomp" in sentence

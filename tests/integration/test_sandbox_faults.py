@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from gateway.errors import ConfigurationError, Kind, Refusal
-from gateway.sandbox import Limits, Sandbox, Source
+from gateway.sandbox import Limits, Sandbox, Source, locks
 from tests.integration.test_sandbox import Files, Rendering, files, refused, render
 from tests.samples import Attachment, mail, pdf, tiff
 
@@ -390,3 +390,36 @@ async def test_two_documents_are_rendered_while_a_third_hangs(files: Files) -> N
         hanging.cancel()
         with pytest.raises(asyncio.CancelledError):
             await hanging
+
+
+@pytest.mark.skipif("seccomp" in locks.available().missing, reason="needs a kernel with seccomp")
+async def test_the_kernels_locks_are_on_every_process(files: Files) -> None:
+    box = Sandbox(1, 1)
+    await box.start()
+    try:
+        for pid in box.pids:
+            assert status(pid)["Seccomp"] == "2"
+            assert status(pid)["NoNewPrivs"] == "1"
+        assert (await render(box, files, pdf()))[0].pages == 1
+    finally:
+        await box.stop()
+
+
+async def test_without_the_kernels_locks_it_works_and_says_so_once(
+    files: Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a container that forbids the calls."""
+    program = tmp_path / "python"
+    cut = "import gateway.sandbox.locks as l; l._landlock = lambda: False; l._program = lambda *_: None"
+    run = "import runpy, sys; sys.argv[0:1] = []; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+    program.write_text(f'#!/bin/sh\nshift 2\nexec {sys.executable} -P -c "{cut}; {run}" "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    box = Sandbox(2, 1)
+    await box.start()
+    try:
+        assert (await render(box, files, pdf()))[0].pages == 1
+    finally:
+        await box.stop()
+    (said,) = [record.getMessage() for record in caplog.records if "fewer locks" in record.getMessage()]
+    assert "['Landlock', 'seccomp']" in said

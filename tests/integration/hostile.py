@@ -1,0 +1,100 @@
+"""A zygote whose children and a reader which do what a document names instead of looking at it, as if it had taken
+them over: ``python -m tests.integration.hostile zygote|reader FD LIMITS``.
+
+Everything around this is the real thing: the processes are started, forked, confined and heard as ever. What happened
+comes back as the sentence of a refusal: "done", or the name of the error.
+"""
+
+import ctypes
+import errno
+import json
+import mmap
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.errors import Kind, refuse
+from gateway.sandbox import jobs, reader, zygote
+from gateway.sandbox.reader import whole
+from gateway.sandbox.requests import Limits
+from gateway.sandbox.wire import Channel, Header
+
+
+def _libc(name: str, *arguments: object) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    ctypes.set_errno(0)
+    if getattr(libc, name)(*arguments) == -1:
+        raise OSError(ctypes.get_errno(), name)
+
+
+def _memory() -> None:
+    hoard = []
+    while True:
+        hoard.append(bytearray(1 << 24))
+
+
+def _forks() -> None:
+    while True:
+        os.fork()
+
+
+ATTEMPTS: dict[str, Callable[[str], object]] = {
+    "read": lambda path: Path(path).read_bytes(),
+    "list": os.listdir,
+    "write": lambda path: Path(path).write_bytes(b"mine"),
+    "append": lambda path: os.open(path, os.O_WRONLY | os.O_APPEND),
+    "remove": os.unlink,
+    "rename": lambda path: os.rename(path, path + ".mine"),
+    "link": lambda path: os.link("/etc/hostname", path),
+    "mode": lambda path: os.chmod(path, 0o777),
+    "memfd": lambda _: os.memfd_create("mine"),
+    "tcp": lambda _: socket.socket(socket.AF_INET, socket.SOCK_STREAM),
+    "udp": lambda _: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM),
+    "unix": lambda _: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM),
+    "raw": lambda _: socket.socket(socket.AF_PACKET, socket.SOCK_RAW),
+    "pair": lambda _: socket.socketpair(),
+    "exec": lambda path: os.execv(path, [path]),
+    "fork": lambda _: os.fork(),
+    "forks": lambda _: _forks(),
+    "kill": lambda pid: os.kill(int(pid), signal.SIGKILL),
+    "trace": lambda pid: _libc("ptrace", 16, int(pid), 0, 0),
+    "limit": lambda _: resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)),
+    "code": lambda _: _libc("mprotect", ctypes.addressof(ctypes.c_char.from_buffer(mmap.mmap(-1, 4096))), 4096, 7),
+    "unshare": lambda _: _libc("unshare", 0x10000000),
+    "memory": lambda _: _memory(),
+    "font": lambda path: Path(path).read_bytes(),
+}
+
+
+def attempt(document: bytes) -> str:
+    """Do what *document* says, ``name argument``, and return what came of it."""
+    name, _, argument = document.decode().partition(" ")
+    try:
+        ATTEMPTS[name](argument)
+    except OSError as error:
+        return errno.errorcode.get(error.errno or 0, str(error))
+    except ValueError as error:
+        return str(error)
+    return "done"
+
+
+def _job(header: Header, channel: Channel, files: list[int]) -> None:
+    channel.send(reader.guarded(lambda: _told(attempt(whole(files[0])))))
+
+
+def _read(header: Header, descriptor: int) -> Header:
+    return _told(attempt(whole(descriptor)))
+
+
+def _told(what: str) -> Header:
+    raise refuse(Kind.INVALID, what)
+
+
+if __name__ == "__main__":
+    jobs.work = _job
+    reader._answer = _read
+    {"zygote": zygote.main, "reader": reader.main}[sys.argv[1]](int(sys.argv[2]), Limits(**json.loads(sys.argv[3])))
