@@ -141,7 +141,7 @@ class Archive:
 
     def _made_for(self, tx: Tx, fax: Fax, own: list[str]) -> set[str]:
         """Return blobs that were made for this fax alone: stamped for an attempt, or converted for a mail."""
-        stamped = {attempt.document_blob for attempt in attempts.erase(tx, fax.id)}
+        stamped = {blob for one in attempts.erase(tx, fax.id) for blob in (one.document_blob, one.preview_blob)}
         converted = {str(facts.get(ENCLOSED, "")) for facts in outgoing.facts_of(tx, fax.id)}
         return (stamped | converted) - {fax.pages_blob, *own}
 

@@ -86,7 +86,7 @@ def record_fetch(tx: Connection, token: str) -> Attempt | None:
 def erase(tx: Connection, fax_id: UUID) -> list[Attempt]:
     """Forget which documents a fax's attempts offered; return the attempts as they were."""
     found = [attempt_from(row._asdict()) for row in tx.execute(_of_fax(fax_id))]
-    tx.execute(update(attempts).where(attempts.c.fax_id == fax_id).values(document_blob=""))
+    tx.execute(update(attempts).where(attempts.c.fax_id == fax_id).values(document_blob="", preview_blob=""))
     return found
 
 

@@ -83,7 +83,7 @@ def attempt(document: bytes) -> str:
 
 
 def _job(header: Header, channel: Channel, files: list[int]) -> None:
-    channel.send(reader.guarded(lambda: _told(attempt(whole(files[0])))))
+    channel.send(reader.guarded(lambda: _told(attempt(whole(files[3])))))
 
 
 def _read(header: Header, descriptor: int) -> Header:

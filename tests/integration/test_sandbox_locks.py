@@ -50,7 +50,9 @@ async def tried(box: Sandbox, files: Files, who: str, what: str) -> str:
     """Have a process of the sandbox try *what*; return what came of it."""
     document = files.new(what.encode()).fileno()
     work = (
-        box.render(document, Source("document"), Rendering(files).outputs) if who == "child" else box.inspect(document)
+        box.render([document], Source("document"), Rendering(files).outputs)
+        if who == "child"
+        else box.inspect(document)
     )
     with pytest.raises(Refusal) as raised:
         await work

@@ -134,3 +134,5 @@ async def test_the_line_speaks_as_the_faxbox_wishes_else_as_the_account(house: H
     said = header_line(fax, {**box, **words}, account, EVENING)
     assert said == Header("2026-11-25 18:05 EST", "Acme Hospital", "+1 800 555")
     assert header_line(fax, None, None, EVENING).number == "+1 202-555-0100"
+    own = replace(fax, header="Dr. Own", identity="42", timezone="Europe/Berlin")
+    assert header_line(own, {**box, **words}, account, EVENING) == Header("2026-11-26 00:05 CET", "Dr. Own", "42")
