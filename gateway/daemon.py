@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway import logs, metrics, parts, systemd
-from gateway.carriers.carrier import Carrier
 from gateway.errors import ConfigurationError, Refusal
 from gateway.ids import new_token
 from gateway.intake import Intake
@@ -83,7 +82,7 @@ class Daemon:
             await enter(_rhythm(stories.reconcile.poll, settings.poll_interval.total_seconds()))
             await enter(_rhythm(self._count_waiting, COUNT_EVERY))
         if "http" in self.roles:
-            await self._open_http(stories, tools.carrier, given.get("http"))
+            await self._open_http(stories, tools, given.get("http"))
         if "smtp" in self.roles:
             await self._open_smtp(tools.sandbox, given.get("smtp"))
         await enter(self._watchdog())
@@ -147,13 +146,14 @@ class Daemon:
             await worker.stop(GRACE)
             await asyncio.gather(working, losing, return_exceptions=True)
 
-    async def _open_http(self, stories: Stories, carrier: Carrier, sockets: list[socket.socket] | None) -> None:
+    async def _open_http(self, stories: Stories, tools: Tools, sockets: list[socket.socket] | None) -> None:
         settings = self.settings
         web = WebParts(
             db=self.db,
             blobs=self.blobs,
             events=stories.events,
-            carrier=carrier,
+            carrier=tools.carrier,
+            fetcher=tools.fetcher,
             public_keys=settings.carrier.telnyx.public_key,
             ready=self.readiness,
             max_upload_bytes=settings.http.max_upload_bytes,

@@ -6,6 +6,7 @@ Redirects are not followed, proxies and cookies not used, and compressed answers
 compared with Content-Length is the size on the wire.
 """
 
+import asyncio
 import errno
 import ipaddress
 import re
@@ -29,6 +30,8 @@ _COMPATIBLE = ipaddress.IPv6Network("::/96")
 #: NAT64 inside a network (RFC 8215): private, though older Pythons call it global.
 _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 _CHUNK = 1 << 16
+#: How long a look-up of a name may take that only warns early.
+LOOK_UP_SECONDS = 2.0
 #: A URL that can be sent as it was written: signed links must not be requoted.
 _PLAIN_URL = re.compile(r"[\x21-\x7e]+")
 _NO_URL = "not a URL of the form https://host/path"
@@ -115,6 +118,24 @@ class Fetcher:
                 target, data=content, headers=headers, timeout=patience, allow_redirects=False
             ) as response:
                 return response.status
+
+    async def objection(self, url: str) -> str:
+        """Return why *url* can never be reached from here, "" when it may be: it is no URL, or its host has private
+        addresses only. A name that has no address now may have one later."""
+        try:
+            host = str(_parse(url).host)
+        except FetchError as error:
+            return str(error)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError, TimeoutError):
+            return ""
+        addresses = [ipaddress.ip_address(str(target[0]).partition("%")[0]) for *_, target in found]
+        if any(is_public(address) or self._is_allowed(address) for address in addresses):
+            return ""
+        return f"{shown(host)} is not on the public internet, and its network is not allowed here"
 
     async def close(self) -> None:
         """Close connections."""

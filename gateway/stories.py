@@ -6,6 +6,7 @@ from gateway import parts
 from gateway.archive import SCRAP, Archive
 from gateway.carriers.carrier import Carrier
 from gateway.events import EVENT, Events
+from gateway.expiry import EXPIRE, Expiry
 from gateway.fetch import Fetcher
 from gateway.inbox import FORWARD, RETRIEVE, Inbox
 from gateway.intake.submit import Submit
@@ -61,6 +62,7 @@ class Stories:
         self.submit = Submit(db, blobs, limits, sandbox)
         self.archive = Archive(db, blobs, limits)
         self.command = Command(self.settle, settings.fax.attempts)
+        self.expiry = Expiry(db)
         self._collect = Collect(db, blobs, tools.fetcher, self.settle)
         self._prepare = Prepare(db, blobs, sandbox, limits, self.settle, policy)
         self._transmit = Transmit(db, blobs, sandbox, carrier, limits, self.settle, self.notify, policy)
@@ -82,4 +84,5 @@ class Stories:
             FORWARD: self.inbox.forward,
             DELIVER: self.notify.deliver,
             SCRAP: self.archive.scrap,
+            EXPIRE: self.expiry.media,
         }

@@ -9,7 +9,7 @@ from gateway.errors import Kind, refuse
 from gateway.provisioning import fields
 from gateway.store import provision
 from gateway.store.database import Row, Tx, lock_keys
-from gateway.store.schema import applications
+from gateway.store.schema import applications, numbers
 
 MAX_RETRIES = 20
 
@@ -158,3 +158,17 @@ def own_application(tx: Tx, account_id: UUID, application_id: int | None) -> int
     if row is None or row["account_id"] != account_id:
         raise fields.invalid("application_id", f"{application_id} is no application of this account")
     return application_id
+
+
+def free_number(tx: Tx, e164: str, account_id: UUID | None) -> None:
+    """Refuse when a number belongs to another account than *account_id* (None: the operator, who may take it)."""
+    row = None if account_id is None else provision.find(tx, numbers, e164)
+    if row is not None and row["account_id"] != account_id:
+        raise refuse(Kind.CONFLICT, f"the number {e164} belongs to another account", "number")
+
+
+def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Return *old* with the fields of *new*, and of objects in it theirs."""
+    kept = {name: old[name] for name in old.keys() & new.keys() if isinstance(old[name], dict)}
+    inner = {name: old_value | new[name] for name, old_value in kept.items() if isinstance(new[name], dict)}
+    return {**old, **new, **inner}

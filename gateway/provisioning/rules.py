@@ -136,11 +136,13 @@ class Provisioning(SmtpUsers):
         return await self._write(unit, f"application:{values['id']}", "created", account_id)
 
     async def update_application(self, application_id: int, changes: dict[str, Any]) -> Application:
-        """Change fields of an application."""
+        """Change fields of an application; of ``extra`` those that are named, and the others stay."""
         values = rows.application_fields(changes)
 
         def unit(tx: Tx) -> Application:
-            return provision.application_from(rows.altered(tx, applications, application_id, values, "application"))
+            row = rows.required(tx, applications, application_id, "application")
+            new = values | ({"extra": rows.merged(row["extra"], values["extra"])} if "extra" in values else {})
+            return provision.application_from(rows.altered(tx, applications, application_id, new, "application"))
 
         return await self._write(unit, f"application:{application_id}", "updated", None, values)
 
@@ -216,8 +218,11 @@ class Provisioning(SmtpUsers):
 
     # -- numbers -------------------------------------------------------------------------------------------------------
 
-    async def assign_number(self, written: str, application_id: int, faxbox_id: UUID | None = None) -> Number:
-        """Give a number of ours to an application and, if named, a faxbox; anew if somebody has it."""
+    async def assign_number(
+        self, written: str, application_id: int, faxbox_id: UUID | None = None, *, only: UUID | None = None
+    ) -> Number:
+        """Give a number of ours to an application and, if named, a faxbox; anew if somebody has it. *only* is the
+        account that asks, if it may not take a number from another."""
 
         def unit(tx: Tx) -> Number:
             application = rows.required(tx, applications, application_id, "application")
@@ -225,6 +230,7 @@ class Provisioning(SmtpUsers):
             e164 = parse_number(written, rows.required(tx, accounts, account_id, "account")["country"])
             if faxbox_id is not None and rows.required(tx, faxboxes, faxbox_id, "faxbox")["account_id"] != account_id:
                 raise fields.invalid("faxbox_id", "belongs to another account than the application")
+            rows.free_number(tx, e164, only)
             owner = {"account_id": account_id, "application_id": application_id, "faxbox_id": faxbox_id}
             if not provision.alter(tx, numbers, e164, owner):
                 provision.insert(tx, numbers, {"e164": e164, **owner})

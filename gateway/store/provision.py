@@ -134,6 +134,32 @@ async def faxbox_of(db: Database, account_id: UUID, faxbox_id: UUID) -> Faxbox |
     return None if row is None else faxbox_from(row)
 
 
+def applications_like(
+    account_id: UUID, *, contains: str = "", profile: str = "", order: str = "created_at", descending: bool = True
+) -> Select[Any]:
+    """The applications of an account whose name contains a text in whatever capitals, or that name an outbound voice
+    profile of the carrier, in the *order* of a column."""
+    key = applications.c[order]
+    statement = select(applications).where(applications.c.account_id == account_id)
+    if contains:
+        statement = statement.where(applications.c.name.icontains(contains, autoescape=True))
+    if profile:
+        named = applications.c.extra["outbound"]["outbound_voice_profile_id"].as_string()
+        statement = statement.where(named == profile)
+    keys = (key.desc(), applications.c.id.desc()) if descending else (key, applications.c.id)
+    return statement.order_by(*keys)
+
+
+def numbers_like(account_id: UUID, *, contains: str = "", application_id: int | None = None) -> Select[Any]:
+    """The numbers of an account that contain some digits, or belong to an application, with its name."""
+    joined = numbers.join(applications, applications.c.id == numbers.c.application_id)
+    statement = select(numbers, applications.c.name.label("application_name")).select_from(joined)
+    statement = statement.where(numbers.c.account_id == account_id).order_by(numbers.c.created_at, numbers.c.e164)
+    if contains:
+        statement = statement.where(numbers.c.e164.contains(contains, autoescape=True))
+    return statement if application_id is None else statement.where(numbers.c.application_id == application_id)
+
+
 def default_application(tx: Connection, account_id: UUID) -> int | None:
     """Return the id of the application that an account's faxes use when nothing else names one."""
     mine = select(applications.c.id).where(applications.c.account_id == account_id)

@@ -9,12 +9,13 @@ from gateway import logs
 from gateway.archive import Archive
 from gateway.carriers.carrier import Carrier
 from gateway.events import Events
+from gateway.fetch import Fetcher
 from gateway.intake.submit import Submit
 from gateway.outbox import Command
 from gateway.provisioning import Provisioning
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
-from gateway.web import kazoo
+from gateway.web import kazoo, telnyx
 from gateway.web.access import access, add_headers
 from gateway.web.documents import Documents
 from gateway.web.errors import answering
@@ -44,6 +45,7 @@ class WebParts:
     submit: Submit
     archive: Archive
     command: Command
+    fetcher: Fetcher
     ready: Ready
     max_upload_bytes: int
     public_url: str
@@ -69,7 +71,10 @@ def make_app(parts: WebParts) -> web.Application:
 
 def api(parts: WebParts) -> list[Operation]:
     """Return the table of both APIs' routes."""
-    return [*kazoo.operations(parts.db, parts.provisioning)]
+    return [
+        *kazoo.operations(parts.db, parts.provisioning),
+        *telnyx.operations(parts.db, parts.blobs, parts.provisioning, parts.fetcher),
+    ]
 
 
 def metrics_app() -> web.Application:
@@ -80,6 +85,8 @@ def metrics_app() -> web.Application:
 
 
 def _app(max_bytes: int) -> web.Application:
-    app = web.Application(client_max_size=max_bytes, middlewares=[access, answering(kazoo.DIALECT)])
+    app = web.Application(
+        client_max_size=max_bytes, middlewares=[access, answering({**kazoo.DIALECT, **telnyx.DIALECT})]
+    )
     app.on_response_prepare.append(add_headers)
     return app

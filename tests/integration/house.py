@@ -510,6 +510,7 @@ def _web(house: House) -> WebParts:
         submit=house.submit,
         archive=house.archive,
         command=house.command,
+        fetcher=house.fetcher,
         ready=ready,
         max_upload_bytes=10_000_000,
         public_url=house.http,

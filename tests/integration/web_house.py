@@ -24,6 +24,7 @@ from gateway.carriers.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from gateway.carriers.telnyx import Telnyx
 from gateway.events import Events
 from gateway.fax import Direction, Fax, Origin, State
+from gateway.fetch import Fetcher
 from gateway.ids import new_id, new_token
 from gateway.intake.submit import Submit
 from gateway.limits import Limits
@@ -160,6 +161,7 @@ async def opened(
     async def ready() -> dict[str, str]:
         return well
 
+    fetcher = Fetcher(["127.0.0.0/8"], timeout=10)
     try:
         provisioning = Provisioning(db, mail_host="fax.example.com")
         parts: dict[str, Any] = {
@@ -169,6 +171,7 @@ async def opened(
             "carrier": Telnyx("http://127.0.0.1:1/v2", "KEY"),
             "public_keys": [PUBLIC_KEY],
             "provisioning": provisioning,
+            "fetcher": fetcher,
             "ready": ready,
             "max_upload_bytes": 50_000_000,
             "public_url": "https://fax.example.com",
@@ -185,6 +188,7 @@ async def opened(
         finally:
             await server.stop(0)
     finally:
+        await fetcher.close()
         await db.close()
 
 

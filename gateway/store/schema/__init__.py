@@ -16,6 +16,7 @@ from gateway.store.schema.people import (
     tokens,
     usage,
 )
+from gateway.store.schema.programs import media, secrets, webhook_deliveries
 from gateway.store.schema.queue import holds, jobs, nodes, watermarks
 from gateway.store.schema.records import events, outgoing, smtplog
 from gateway.store.schema.trail import audit
@@ -31,6 +32,7 @@ __all__ = [
     "faxes",
     "holds",
     "jobs",
+    "media",
     "messages",
     "metadata",
     "nodes",
@@ -38,6 +40,7 @@ __all__ = [
     "outgoing",
     "renderings",
     "revisions",
+    "secrets",
     "shares",
     "smtp_users",
     "smtplog",
@@ -45,4 +48,5 @@ __all__ = [
     "tokens",
     "usage",
     "watermarks",
+    "webhook_deliveries",
 ]

@@ -1,0 +1,46 @@
+"""Telnyx's words and shapes for our nouns (Programmable Fax, API v2), in both directions; pure."""
+
+from gateway.dialects.telnyx.application import POINTERS, application_fields, application_object, number_object
+from gateway.dialects.telnyx.failures import (
+    CANCELED,
+    FAILURES,
+    NOT_FETCHED,
+    REJECTED,
+    TOO_LARGE,
+    UNAUTHENTICATED,
+    UNREACHABLE,
+    outcome,
+    sentence,
+)
+from gateway.dialects.telnyx.media import media_object
+from gateway.dialects.telnyx.reading import carrier_fax, clean, event, happened
+from gateway.dialects.telnyx.times import read_time, write_time
+from gateway.dialects.telnyx.words import EVENT_NAMES, EVENT_TYPES, STATE_WORDS, STATUS_WORDS, STATUSES
+
+__all__ = [
+    "CANCELED",
+    "EVENT_NAMES",
+    "EVENT_TYPES",
+    "FAILURES",
+    "NOT_FETCHED",
+    "POINTERS",
+    "REJECTED",
+    "STATE_WORDS",
+    "STATUSES",
+    "STATUS_WORDS",
+    "TOO_LARGE",
+    "UNAUTHENTICATED",
+    "UNREACHABLE",
+    "application_fields",
+    "application_object",
+    "carrier_fax",
+    "clean",
+    "event",
+    "happened",
+    "media_object",
+    "number_object",
+    "outcome",
+    "read_time",
+    "sentence",
+    "write_time",
+]

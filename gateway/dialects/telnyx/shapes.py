@@ -1,0 +1,97 @@
+"""The JSON schemas of what Telnyx's API takes and answers, for its description (OpenAPI 3.1)."""
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+TIME: Schema = {"type": "string", "format": "date-time"}
+FLAG: Schema = {"type": "boolean"}
+WHOLE: Schema = {"type": "integer"}
+
+
+def maybe(schema: Schema) -> Schema:
+    """Return the schema that also takes null."""
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def record(required: str = "", /, **properties: Schema) -> Schema:
+    """Return the schema of an object; *required* are names, with spaces between them."""
+    made: Schema = {"type": "object", "properties": {name.removesuffix("_"): of for name, of in properties.items()}}
+    return made | ({"required": required.split()} if required else {})
+
+
+def whole(schema: Schema) -> Schema:
+    """Return the schema of an object that always has all of its fields."""
+    return {**schema, "required": list(schema["properties"])}
+
+
+def success(schema: Schema) -> Schema:
+    """Return the envelope of one thing."""
+    return record("data", data=schema)
+
+
+def listed(schema: Schema) -> Schema:
+    """Return the envelope of a list."""
+    meta = whole(record(page_number=WHOLE, page_size=WHOLE, total_pages=WHOLE, total_results=WHOLE))
+    return record("data meta", data={"type": "array", "items": schema}, meta=meta)
+
+
+PROBLEM = record(
+    "errors",
+    errors={
+        "type": "array",
+        "items": record(
+            "code title",
+            code=TEXT,
+            title=TEXT,
+            detail=TEXT,
+            source=record(pointer=TEXT, parameter=TEXT),
+            meta=record(url=TEXT, code=TEXT),
+        ),
+    },
+)
+
+_INBOUND = record(
+    channel_limit=maybe(WHOLE),
+    sip_subdomain=maybe(TEXT),
+    sip_subdomain_receive_settings=TEXT,
+    inbound_fax_file_type=TEXT,
+)
+_OUTBOUND = record(channel_limit=maybe(WHOLE), outbound_voice_profile_id=maybe(TEXT))
+_SETTABLE: dict[str, Schema] = {
+    "application_name": TEXT,
+    "active": FLAG,
+    "anchorsite_override": TEXT,
+    "webhook_event_url": TEXT,
+    "webhook_event_failover_url": maybe(TEXT),
+    "webhook_timeout_secs": maybe(WHOLE),
+    "fax_email_recipient": maybe(TEXT),
+    "tags": {"type": "array", "items": TEXT},
+    "inbound": _INBOUND,
+    "outbound": _OUTBOUND,
+}
+APPLICATION = whole(record(record_type=TEXT, id=TEXT, created_at=TIME, updated_at=TIME, **_SETTABLE))
+APPLICATION_PATCH = record(**_SETTABLE)
+APPLICATION_REQUEST = record("application_name webhook_event_url", **_SETTABLE)
+
+NUMBER = whole(
+    record(
+        record_type=TEXT,
+        id=TEXT,
+        phone_number=TEXT,
+        status=TEXT,
+        connection_id=TEXT,
+        connection_name=TEXT,
+        tags={"type": "array", "items": TEXT},
+        created_at=TIME,
+    )
+)
+NUMBER_REQUEST = record("phone_number connection_id", phone_number=TEXT, connection_id=TEXT)
+NUMBER_PATCH = record(connection_id=TEXT)
+
+MEDIA = whole(
+    record(record_type=TEXT, media_name=TEXT, content_type=TEXT, created_at=TIME, updated_at=TIME, expires_at=TIME)
+)
+MEDIA_REQUEST = record(media_url=TEXT, media_name=TEXT, ttl_secs=WHOLE)
+MEDIA_FORM = record(media={"type": "string", "contentMediaType": "application/octet-stream"}, media_name=TEXT)
