@@ -57,10 +57,16 @@ FAXABLE = {
     "image/heif": MediaType.HEIC,
     "heic": MediaType.HEIC,
     "heif": MediaType.HEIC,
+    "text/plain": MediaType.TEXT,
+    "txt": MediaType.TEXT,
+    "log": MediaType.TEXT,
+    "text/html": MediaType.HTML,
+    "htm": MediaType.HTML,
+    "html": MediaType.HTML,
 }
 
 #: What one of them is called in a sentence about all.
-FAXABLE_NAMES = "PDF, TIFF, PNG, JPEG, GIF, WebP or HEIC"
+FAXABLE_NAMES = "PDF, TIFF, PNG, JPEG, GIF, WebP, HEIC or text"
 
 
 def claimed(media_type: str, name: str) -> MediaType | None:

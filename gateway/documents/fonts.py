@@ -52,11 +52,20 @@ def _content(path: Path) -> bytes:
 @cache
 def own() -> Face:
     """Return the font that comes with the package."""
-    folder = importlib.resources.files("fontpkg_noto_sans") / "files"
-    path = Path(str(folder / "NotoSans[wdth,wght].ttf"))
+    return _packaged("fontpkg_noto_sans", "NotoSans[wdth,wght].ttf")
+
+
+@cache
+def mono() -> Face:
+    """Return the font whose letters are all as wide as each other; it comes with the package as well."""
+    return _packaged("fontpkg_ibm_plex_mono", "IBMPlexMono-Medium.ttf")
+
+
+def _packaged(package: str, file: str) -> Face:
+    path = Path(str(importlib.resources.files(package) / "files" / file))
     glyphs = glyphs_of(path)
     if glyphs is None:
-        raise FileNotFoundError(f"{path} is no font: install the package fontpkg-noto-sans again")
+        raise FileNotFoundError(f"{path} is no font: install the package {package.replace('_', '-')} again")
     return Face(path, glyphs)
 
 
@@ -86,12 +95,18 @@ def face_of(char: str) -> Face | None:
     return own() if char in own().glyphs else next((face for face in faces() if char in face.glyphs), None)
 
 
-def runs(text: str) -> list[tuple[Face, str]]:
-    """Cut *text* into pieces that one font can write each; what no font has becomes a question mark, and control
-    characters spaces."""
+def missing(text: str) -> str:
+    """Return the letters and digits in *text* that no font has, each once."""
+    return "".join(char for char in sorted(set(text)) if char.isalnum() and face_of(char) is None)
+
+
+def runs(text: str, first: Face | None = None) -> list[tuple[Face, str]]:
+    """Cut *text* into pieces that one font can write each: letters in *first* (our own, if none is given) where it has
+    them. What no font has becomes a question mark, and control characters spaces."""
+    first = first or own()
     pieces: list[tuple[Face, str]] = []
     for char in text:
-        face, shown = _choose(char, pieces[-1][0] if pieces else own())
+        face, shown = _choose(char, pieces[-1][0] if pieces else first, first)
         if pieces and pieces[-1][0] is face:
             pieces[-1] = (face, pieces[-1][1] + shown)
         else:
@@ -99,10 +114,13 @@ def runs(text: str) -> list[tuple[Face, str]]:
     return pieces
 
 
-def _choose(char: str, last: Face) -> tuple[Face, str]:
+def _choose(char: str, last: Face, first: Face) -> tuple[Face, str]:
     if unicodedata.category(char) in _CONTROLS:
         return last, " "
-    if char in last.glyphs or unicodedata.category(char) in _CLINGING:
+    if unicodedata.category(char) in _CLINGING or (char in last.glyphs and not char.isalpha()):
         return last, char
+    for face in (first, last):
+        if char in face.glyphs:
+            return face, char
     found = face_of(char)
     return (own(), "?") if found is None else (found, char)

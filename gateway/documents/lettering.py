@@ -1,19 +1,20 @@
 """Lines of text as dots: measured, cut to a width, and drawn."""
 
 import unicodedata
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from gateway.documents.fonts import runs
+from gateway.documents.fonts import Face, runs
 
 _ELLIPSIS = "…"
 _FROM_RIGHT = {"R", "AL"}
 
 
-def width_of(text: str, size: int) -> float:
-    """Return how many dots wide *text* is in letters of *size* dots."""
-    right = _from_right(text)
-    return sum(_length(face.font(size), piece, right=right) for face, piece in runs(text))
+def width_of(text: str, size: int, first: Face | None = None) -> float:
+    """Return how many dots wide *text* is in letters of *size* dots, of the font *first* where it has them."""
+    right = from_right(text)
+    return sum(_length(face.font(size), piece, right=right) for face, piece in runs(text, first))
 
 
 def fitted(text: str, size: int, most: float) -> str:
@@ -30,32 +31,33 @@ def fitted(text: str, size: int, most: float) -> str:
     return text[:low].rstrip() + _ELLIPSIS if low else ""
 
 
-def write(page: Image.Image, place: tuple[float, float], text: str, size: int) -> None:
-    """Write *text* in black on the grey *page*; *place* is the left end of its base line.
+def write(page: Image.Image, place: tuple[float, float], text: str, size: int, first: Face | None = None) -> None:
+    """Write *text* in black on the grey *page*, in *first* as ``width_of``; *place* is the left end of its base line.
 
     Each piece is set as its script asks, and the pieces in the direction of the text's first letter.
     """
     x, y = place
-    pieces, right = runs(text), _from_right(text)
+    pieces, right = runs(text, first), from_right(text)
     draw = ImageDraw.Draw(page)
     for face, piece in reversed(pieces) if right else pieces:
         font = face.font(size)
-        draw.text((x, y), piece, fill=0, font=font, anchor="ls", direction=_direction(font, right=right))
+        draw.text((x, y), piece, fill=0, font=font, anchor="ls", **_manner(font, right=right))
         x += _length(font, piece, right=right)
 
 
 def _length(font: ImageFont.FreeTypeFont, piece: str, *, right: bool) -> float:
-    return font.getlength(piece, direction=_direction(font, right=right))
+    return font.getlength(piece, **_manner(font, right=right))
 
 
-def _direction(font: ImageFont.FreeTypeFont, *, right: bool) -> str | None:
-    """Return the direction of the line for the engine that knows of such; without it letters stand side by side."""
+def _manner(font: ImageFont.FreeTypeFont, *, right: bool) -> dict[str, Any]:
+    """Return the direction of the line for the engine that knows of such; without it letters stand side by side. No
+    two letters share one form that they need not: in a column each has its own place."""
     if font.layout_engine is not ImageFont.Layout.RAQM:
-        return None
-    return "rtl" if right else "ltr"
+        return {}
+    return {"direction": "rtl" if right else "ltr", "features": ["-liga"]}
 
 
-def _from_right(text: str) -> bool:
+def from_right(text: str) -> bool:
     """Say whether the first letter with a direction is written from right to left (Unicode, UAX 9, P2 and P3)."""
     kinds = (unicodedata.bidirectional(char) for char in text)
     return next((kind in _FROM_RIGHT for kind in kinds if kind in _FROM_RIGHT or kind == "L"), False)

@@ -11,8 +11,9 @@ from gateway.documents.count import pdf_facts, tiff_pages
 from gateway.documents.dots import Dots
 from gateway.documents.image_file import ImageFile
 from gateway.documents.pdf import Pdf
-from gateway.documents.raster import Raster
+from gateway.documents.raster import PAPER_HEIGHT, Raster
 from gateway.documents.refusal import refuse_document
+from gateway.documents.text_file import TextFile
 from gateway.documents.tiff import Tiff
 from gateway.errors import Kind, Refusal
 
@@ -25,6 +26,8 @@ _MAGIC = {
     b"GIF87a": MediaType.GIF,
     b"GIF89a": MediaType.GIF,
 }
+#: Types that no bytes tell.
+_TEXTS = frozenset({MediaType.TEXT, MediaType.HTML})
 #: Major brands of HEIF files that hold HEVC pictures (ISO/IEC 23008-12, annex B).
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
 
@@ -62,16 +65,24 @@ def sniff(head: bytes) -> MediaType | None:
 
 
 @contextlib.contextmanager
-def opened(data: bytes, label: str) -> Iterator[Document]:
-    """Open *data*. Raises Refusal (DOCUMENT_BROKEN, DOCUMENT_ENCRYPTED, DOCUMENT_TOO_LARGE) naming *label*."""
-    with contextlib.closing(_open(data, label)) as document:
+def opened(
+    data: bytes, label: str, claim: MediaType | None = None, height: float = PAPER_HEIGHT["letter"]
+) -> Iterator[Document]:
+    """Open *data*. Raises Refusal (DOCUMENT_BROKEN, DOCUMENT_ENCRYPTED, DOCUMENT_TOO_LARGE) naming *label*.
+
+    *claim* is what the document is said to be, and counts where its bytes do not say: for text and HTML, which are laid
+    out on pages of *height* inches.
+    """
+    with contextlib.closing(_open(data, label, claim, height)) as document:
         if not document.pages:
             raise refuse_document(Kind.DOCUMENT_BROKEN, label, f"{label} has no pages")
         yield document
 
 
-def _open(data: bytes, label: str) -> Document:
+def _open(data: bytes, label: str, claim: MediaType | None, height: float) -> Document:
     kind = sniff(data[:SNIFFED_BYTES])
+    if kind is None and claim in _TEXTS:
+        return TextFile(data, label, claim, height)
     if kind is None:
         raise refuse_document(Kind.DOCUMENT_BROKEN, label, f"{label} cannot be faxed: it is no {FAXABLE_NAMES}")
     if kind is MediaType.PDF:
@@ -85,15 +96,17 @@ def inspect(data: bytes, label: str) -> Inspection:
         return Inspection(document.media_type.value, document.pages, len(data))
 
 
-def pages_to_fax(data: bytes, label: str) -> int:
-    """Return the pages of a document that is to be faxed.
+def pages_to_fax(
+    data: bytes, label: str, claim: MediaType | None = None, height: float = PAPER_HEIGHT["letter"]
+) -> int:
+    """Return the pages of a document that is to be faxed; *claim* and *height* as for ``opened``.
 
     Raises Refusal: as ``opened``, DOCUMENT_TOO_LARGE and TOO_MANY_PAGES beyond the carrier's limits, PAGES_DISAGREE
     when a second, independent reader finds another number of pages: then one of the two loses some. A PDF whose page
     only says that something else is to be opened is DOCUMENT_BROKEN: nobody wants that faxed.
     """
     check_size(len(data), label)
-    with opened(data, label) as document:
+    with opened(data, label, claim, height) as document:
         check_length(document.pages, label)
         if _counted_again(document, data) != document.pages:
             raise pages_disagree(label)
@@ -101,7 +114,7 @@ def pages_to_fax(data: bytes, label: str) -> int:
 
 
 def _counted_again(document: Document, data: bytes) -> int | None:
-    """Return what a second reader counts; a picture is a page of itself."""
+    """Return what a second reader counts; a picture is a page of itself, and a text has none before us."""
     if document.media_type is MediaType.PDF:
         return _pdf_pages(data, document.label)
     return tiff_pages(data, MAX_PAGES) if document.media_type is MediaType.TIFF else document.pages

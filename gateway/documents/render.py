@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from gateway.document import MAX_PAGES, RenderedDocument
+from gateway.document import MAX_PAGES, MediaType, RenderedDocument
 from gateway.documents.count import pdf_pages, tiff_pages
 from gateway.documents.dots import Dots
 from gateway.documents.encode import t6
@@ -31,10 +31,11 @@ Progress = Callable[[Step], None]
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A document to fax, and what to call it in sentences."""
+    """A document to fax, what to call it in sentences, and what it is said to be, if anybody said."""
 
     label: str
     data: bytes
+    claim: MediaType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def render(inputs: Sequence[Input], raster: Raster, files: Files, progress: Prog
     """
     everything = inputs[0].label if len(inputs) == 1 else "the fax"
     check_size(sum(len(item.data) for item in inputs), everything)
-    total = _count(inputs, progress)
+    total = _count(inputs, raster, progress)
     check_length(total, everything)
     tiff, pdf = TiffWriter(files.tiff, total), PdfWriter(files.pdf)
     for number, page in enumerate(_pages(inputs, raster, total, progress)):
@@ -69,11 +70,11 @@ def render(inputs: Sequence[Input], raster: Raster, files: Files, progress: Prog
     return result
 
 
-def _count(inputs: Sequence[Input], progress: Progress) -> int:
+def _count(inputs: Sequence[Input], raster: Raster, progress: Progress) -> int:
     total = 0
     for item in inputs:
         progress(Step(0, total, item.label, 0))  # so that a document that ends the process is known by name
-        total += pages_to_fax(item.data, item.label)
+        total += pages_to_fax(item.data, item.label, item.claim, raster.longest)
     return total
 
 
@@ -81,7 +82,7 @@ def _pages(inputs: Sequence[Input], raster: Raster, total: int, progress: Progre
     """Yield every page in order."""
     done = 0
     for item in inputs:
-        with opened(item.data, item.label) as document:
+        with opened(item.data, item.label, item.claim, raster.longest) as document:
             for index in range(document.pages):
                 progress(Step(done, total, item.label, index + 1))
                 page = document.page(index, raster)

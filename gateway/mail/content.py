@@ -19,6 +19,17 @@ def content(buffer: Buffer, leaf: Leaf) -> bytes:
     return _decode(buffer[leaf.start : leaf.end], leaf.headers.encoding)
 
 
+def text(raw: bytes, charset: str) -> bytes:
+    """Return a text in UTF-8, given what it was declared to be in; undeclared, or in a charset that nobody knows, it
+    stays as it is."""
+    if not charset or charset in {"utf-8", "us-ascii"}:
+        return raw
+    try:
+        return raw.decode(charset, "replace").encode("utf-8", "replace")
+    except (LookupError, ValueError):
+        return raw
+
+
 def head(buffer: Buffer, leaf: Leaf, size: int) -> bytes:
     """Return about the first *size* bytes of the part, to tell its type; b"" when they cannot be decoded."""
     piece = buffer[leaf.start : min(leaf.end, leaf.start + 4 * size)]

@@ -95,6 +95,14 @@ class Headers:
         return self.get("Content-Transfer-Encoding").strip().lower() or "7bit"
 
     @cached_property
+    def charset(self) -> str:
+        """The charset that a text is declared to be in, in lower case, "" without one."""
+        try:
+            return _printable(self._message.get_content_charset("") or "")
+        except (ValueError, LookupError, TypeError):
+            return ""
+
+    @cached_property
     def disposition(self) -> str:
         """``attachment``, ``inline`` or another disposition; "" without one."""
         return self.get("Content-Disposition").partition(";")[0].strip().lower()

@@ -7,22 +7,25 @@ is not. A document that cannot be faxed refuses the mail: a fax must not lack wh
 
 import hashlib
 from collections.abc import Callable
+from typing import NamedTuple
 
-from gateway.document import Automatic, MediaType, Part, Reading
+from gateway.document import Automatic, MediaType, Part, Reading, claimed
 from gateway.errors import Kind, Reason, Refusal, refuse
-from gateway.mail.content import Undecodable, content, estimated_size, head
+from gateway.mail.content import Undecodable, content, estimated_size, head, text
 from gateway.mail.headers import Buffer, Headers, display_text, message_id, plain_address
 from gateway.mail.kinds import DECLARED, GENERIC, why_ignored
 from gateway.mail.structure import Leaf, leaves
 
 #: Tells a document by its first bytes.
 Sniff = Callable[[bytes], MediaType | None]
-#: Returns the pages of a document, or raises Refusal; the text names the document in sentences.
-CountPages = Callable[[bytes, str], int]
+#: Returns the pages of a document, or raises Refusal; the text names it in sentences, and the type is what it claims
+#: to be.
+CountPages = Callable[[bytes, str, MediaType | None], int]
 #: Raises Refusal when so many pages, or bytes, are too many; the text names what has them.
 Check = Callable[[int, str], None]
 
 _SNIFFED = 1024
+_TEXTS = frozenset({MediaType.TEXT, MediaType.HTML})
 _MOST_RECEIVED = 50
 _SUBJECT_CHARACTERS = 200
 _FOUND_SHOWN = 5
@@ -59,8 +62,16 @@ def read(message: Buffer, documents: Documents) -> Reading:
     )
 
 
-def extract(message: Buffer, index: int) -> tuple[str, bytes]:
-    """Return the label and the bytes of part *index* (``Part.index`` of a reading of the same message).
+class Extract(NamedTuple):
+    """A part as it is rendered: what to call it in sentences, its bytes (a text in UTF-8), what it claims to be."""
+
+    label: str
+    data: bytes
+    claim: MediaType | None
+
+
+def extract(message: Buffer, index: int) -> Extract:
+    """Return part *index* (``Part.index`` of a reading of the same message).
 
     Raises Refusal when there is no such part, or it cannot be decoded.
     """
@@ -68,8 +79,8 @@ def extract(message: Buffer, index: int) -> tuple[str, bytes]:
     found = leaves(message, headers, body, len(message))
     if not 0 <= index < len(found):
         raise refuse(Kind.MESSAGE_UNREADABLE, f"the mail has no part {index + 1}")
-    label = _label(index, found[index])
-    return label, _content(message, found[index], label)
+    leaf, label = found[index], _label(index, found[index])
+    return Extract(label, _content(message, leaf, label), claimed(leaf.headers.media_type, leaf.headers.filename))
 
 
 def _judge(
@@ -116,7 +127,7 @@ def _part(message: Buffer, index: int, leaf: Leaf, documents: Documents) -> tupl
     label = _label(index, leaf)
     try:
         data = _content(message, leaf, label)
-        return Part(index, name, kind, len(data), used=True, pages=documents.count_pages(data, label)), None
+        return Part(index, name, kind, len(data), used=True, pages=documents.count_pages(data, label, kind)), None
     except Refusal as refusal:
         size, why = estimated_size(message, leaf), refusal.reason.sentence
         return Part(index, name, kind, size, used=False, why=why), refusal.reason
@@ -141,7 +152,8 @@ def _document_type(message: Buffer, leaf: Leaf, name: str, documents: Documents)
 
 def _content(message: Buffer, leaf: Leaf, label: str) -> bytes:
     try:
-        return content(message, leaf)
+        data = content(message, leaf)
+        return text(data, leaf.headers.charset) if leaf.headers.media_type in _TEXTS else data
     except Undecodable as error:
         raise refuse(Kind.DOCUMENT_BROKEN, f"{label} cannot be decoded: {error}", label.strip('"')) from None
 

@@ -194,12 +194,10 @@ class OpenSandbox(Sandbox):
     ) -> RenderedDocument:
         self.renderings += 1
         await asyncio.sleep(0)  # as long as others need to come in between
-        found = (
-            [parse.extract(whole(source_fds[0]), index) for index in source.parts]
-            if source.kind == "mail"
-            else [(THE_DOCUMENT, whole(descriptor)) for descriptor in source_fds]
-        )
-        inputs = [render.Input(*document) for document in found]
+        if source.kind == "mail":
+            inputs = [render.Input(*parse.extract(whole(source_fds[0]), index)) for index in source.parts]
+        else:
+            inputs = [render.Input(THE_DOCUMENT, whole(descriptor)) for descriptor in source_fds]
         files = render.Files(_file(outputs.tiff_fd), _file(outputs.pdf_fd), _file(outputs.preview_fd))
         result = render.render(inputs, Raster.of(source.quality, source.paper), files, lambda _: None)
         for file in (files.tiff, files.pdf, files.preview):

@@ -193,17 +193,17 @@ def test_the_list_of_what_was_found_is_short() -> None:
         (
             Attachment("no.pdf", b"hello"),
             Kind.DOCUMENT_BROKEN,
-            '"no.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP or HEIC',
+            '"no.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP, HEIC or text',
         ),
         (
             Attachment("no.pdf", b"hello", "application/octet-stream"),
             Kind.DOCUMENT_BROKEN,
-            '"no.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP or HEIC',
+            '"no.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP, HEIC or text',
         ),
         (
             Attachment("empty.pdf", b""),
             Kind.DOCUMENT_BROKEN,
-            '"empty.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP or HEIC',
+            '"empty.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP, HEIC or text',
         ),
         (
             Attachment("long.pdf", pdf(MAX_PAGES + 1)),
@@ -292,8 +292,8 @@ def test_a_delivery_report_is_recognised() -> None:
 
 def test_a_part_is_extracted_by_its_index() -> None:
     message = mail([Attachment("a.pdf", pdf(1)), Attachment("b.tif", tiff(2), "image/tiff")])
-    assert parse.extract(message, 1) == ('"a.pdf"', pdf(1))
-    assert parse.extract(message, 2) == ('"b.tif"', tiff(2))
+    assert parse.extract(message, 1) == ('"a.pdf"', pdf(1), MediaType.PDF)
+    assert parse.extract(message, 2) == ('"b.tif"', tiff(2), MediaType.TIFF)
     with pytest.raises(Refusal) as raised:
         parse.extract(message, 3)
     assert raised.value.reason.kind is Kind.MESSAGE_UNREADABLE
