@@ -69,6 +69,39 @@ FAXABLE = {
 FAXABLE_NAMES = "PDF, TIFF, PNG, JPEG, GIF, WebP, HEIC or text"
 
 
+#: Types that no bytes tell.
+TEXTS = frozenset({MediaType.TEXT, MediaType.HTML})
+
+#: Readers take a PDF whose header stands within the first 1024 bytes; so do we.
+SNIFFED_BYTES = 1024
+_MAGIC = {
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), MediaType.TIFF),
+    b"\x89PNG\r\n\x1a\n": MediaType.PNG,
+    b"\xff\xd8\xff": MediaType.JPEG,
+    b"GIF87a": MediaType.GIF,
+    b"GIF89a": MediaType.GIF,
+}
+#: Major brands of HEIF files that hold HEVC pictures (ISO/IEC 23008-12, annex B).
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
+
+
+def sniff(head: bytes) -> MediaType | None:
+    """Return what a file that begins with *head* is, by its magic bytes; None when it is no document of ours."""
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            return kind
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return MediaType.WEBP
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
+        return MediaType.HEIC
+    return MediaType.PDF if b"%PDF-" in head[:SNIFFED_BYTES] else None
+
+
+def recognised(head: bytes, claim: MediaType | None) -> MediaType | None:
+    """Return what a file that begins with *head* is; its *claim* counts where bytes say nothing, which is for text."""
+    return sniff(head) or (claim if claim in TEXTS else None)
+
+
 def claimed(media_type: str, name: str) -> MediaType | None:
     """Return what a file of this declared *media_type* and *name* claims to be; None when that cannot be faxed."""
     return FAXABLE.get(media_type.lower()) or FAXABLE.get(name.rpartition(".")[2].lower())

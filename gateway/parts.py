@@ -82,6 +82,8 @@ def policy(settings: Settings) -> Policy:
         unknown_patience=settings.carrier.unknown_patience,
         lease=settings.worker.lease,
         paper=settings.fax.paper,
+        pad=settings.fax.pad,
+        sight=settings.fax.sight,
         header=settings.fax.header,
     )
 

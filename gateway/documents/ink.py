@@ -10,6 +10,8 @@ from gateway.documents.dots import Dots, darker
 
 #: Grey below this is black. Lower, hairlines in light grey vanish; higher, a scan's paper turns to dirt.
 THRESHOLD = 192
+#: The same in percent of white.
+BLACK_BELOW = 75
 
 
 def ink(page: Image.Image, thresholds: Image.Image | int | None = None) -> Dots:

@@ -6,7 +6,16 @@ from typing import Protocol
 
 from PIL import Image
 
-from gateway.document import FAXABLE_NAMES, MAX_BYTES, MAX_PAGES, Inspection, MediaType
+from gateway.document import (
+    FAXABLE_NAMES,
+    MAX_BYTES,
+    MAX_PAGES,
+    SNIFFED_BYTES,
+    TEXTS,
+    Inspection,
+    MediaType,
+    recognised,
+)
 from gateway.documents.count import pdf_facts, tiff_pages
 from gateway.documents.dots import Dots
 from gateway.documents.image_file import ImageFile
@@ -16,20 +25,6 @@ from gateway.documents.refusal import refuse_document
 from gateway.documents.text_file import TextFile
 from gateway.documents.tiff import Tiff
 from gateway.errors import Kind, Refusal
-
-#: Readers take a PDF whose header stands within the first 1024 bytes; so do we.
-SNIFFED_BYTES = 1024
-_MAGIC = {
-    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), MediaType.TIFF),
-    b"\x89PNG\r\n\x1a\n": MediaType.PNG,
-    b"\xff\xd8\xff": MediaType.JPEG,
-    b"GIF87a": MediaType.GIF,
-    b"GIF89a": MediaType.GIF,
-}
-#: Types that no bytes tell.
-_TEXTS = frozenset({MediaType.TEXT, MediaType.HTML})
-#: Major brands of HEIF files that hold HEVC pictures (ISO/IEC 23008-12, annex B).
-_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
 
 
 class Document(Protocol):
@@ -52,18 +47,6 @@ class Document(Protocol):
         """Give back its memory."""
 
 
-def sniff(head: bytes) -> MediaType | None:
-    """Return what a file that begins with *head* is, by its magic bytes; None when it is no document of ours."""
-    for magic, kind in _MAGIC.items():
-        if head.startswith(magic):
-            return kind
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return MediaType.WEBP
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
-        return MediaType.HEIC
-    return MediaType.PDF if b"%PDF-" in head[:SNIFFED_BYTES] else None
-
-
 @contextlib.contextmanager
 def opened(
     data: bytes, label: str, claim: MediaType | None = None, height: float = PAPER_HEIGHT["letter"]
@@ -80,19 +63,19 @@ def opened(
 
 
 def _open(data: bytes, label: str, claim: MediaType | None, height: float) -> Document:
-    kind = sniff(data[:SNIFFED_BYTES])
-    if kind is None and claim in _TEXTS:
-        return TextFile(data, label, claim, height)
+    kind = recognised(data[:SNIFFED_BYTES], claim)
     if kind is None:
         raise refuse_document(Kind.DOCUMENT_BROKEN, label, f"{label} cannot be faxed: it is no {FAXABLE_NAMES}")
     if kind is MediaType.PDF:
         return Pdf(data, label)
+    if kind in TEXTS:
+        return TextFile(data, label, kind, height)
     return Tiff(data, label) if kind is MediaType.TIFF else ImageFile(data, label, kind)
 
 
-def inspect(data: bytes, label: str) -> Inspection:
+def inspect(data: bytes, label: str, claim: MediaType | None = None) -> Inspection:
     """Say what *data* is. It is not judged: a fax that came in is passed on whatever its length."""
-    with opened(data, label) as document:
+    with opened(data, label, claim) as document:
         return Inspection(document.media_type.value, document.pages, len(data))
 
 

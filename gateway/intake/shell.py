@@ -6,7 +6,7 @@ from uuid import UUID
 
 from gateway.address import shown
 from gateway.audit import GATEWAY, Action, Actor
-from gateway.document import MAX_BYTES
+from gateway.document import FAXABLE_NAMES, MAX_BYTES, SNIFFED_BYTES, claimed, recognised
 from gateway.errors import Kind, refuse
 from gateway.fax import Fax, Origin, Quality
 from gateway.faxbox import Faxbox
@@ -19,9 +19,6 @@ from gateway.store.blobs import Blobs, Spool
 from gateway.store.database import Database, Tx
 from gateway.store.schema import applications, faxboxes
 
-#: Readers of PDF take a header within the first 1024 bytes (ISO 32000-1, appendix H); BigTIFF is a TIFF as well.
-_SNIFFED = 1024
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _CHUNK = 1 << 20
 
 
@@ -38,7 +35,7 @@ async def send_document(
     subject: str = "",
     actor: Actor = GATEWAY,
 ) -> Fax:
-    """Store *document*, a PDF or a TIFF, and make a fax of it to *number* through a faxbox; return the fax.
+    """Store *document* and make a fax of it to *number* through a faxbox; return the fax.
 
     *tries* and *quality* hold where the faxbox says nothing; *actor* is who asks for it, for the audit trail. Raises
     Refusal for a number, a document or a faxbox that cannot be used; OSError when *document* cannot be read.
@@ -50,6 +47,7 @@ async def send_document(
     except BaseException:
         spool.discard()
         raise
+    name = shown(document.name) if isinstance(document, Path) else ""
     wish = Submission(
         account_id=box.account_id,
         application_id=box.application_id,
@@ -67,7 +65,9 @@ async def send_document(
     def note(tx: Tx, fax: Fax) -> None:
         audit.note(tx, actor, Action.SENT, account_id=fax.account_id, fax_id=fax.id)
 
-    return await Submit(db, blobs, limits).take(wish, [Supplied(spool)], note)
+    return await Submit(db, blobs, limits).take(
+        wish, [Supplied(spool, name=name, media_type=claimed("", name) or "")], note
+    )
 
 
 async def _usable(db: Database, faxbox_id: UUID) -> Faxbox:
@@ -101,16 +101,18 @@ def _copy(document: Path | bytes, spool: Spool, free: int) -> None:
     if free < RESERVE_BYTES + size:
         raise refuse(Kind.STORAGE_FULL, "the gateway's disk is nearly full; make room and try again")
     if isinstance(document, bytes):
-        _check(document[:_SNIFFED], "the document")
+        _check(document[:SNIFFED_BYTES], "the document")
         spool.write(document)
         return
     with document.open("rb") as file:
-        _check(file.read(_SNIFFED), shown(document.name))
+        _check(file.read(SNIFFED_BYTES), shown(document.name))
         file.seek(0)
         while chunk := file.read(_CHUNK):
             spool.write(chunk)
 
 
 def _check(head: bytes, name: str) -> None:
-    if not head.startswith(_TIFF) and b"%PDF-" not in head:
-        raise refuse(Kind.NOTHING_TO_FAX, f"{name} is neither a PDF nor a TIFF; convert it to one of them first", name)
+    if recognised(head, claimed("", name)) is None:
+        raise refuse(
+            Kind.NOTHING_TO_FAX, f"{name} cannot be faxed: it is no {FAXABLE_NAMES}; convert it to one of them", name
+        )

@@ -136,7 +136,8 @@ class Submit:
             )
         media_type = document.media_type
         if self._sandbox is not None:
-            media_type = (await self._sandbox.inspect(document.spool.fileno())).media_type
+            found = await self._sandbox.inspect(document.spool.fileno(), document.name, media_type)
+            media_type = found.media_type
         return {"blob": document.spool.key, "media_type": media_type, "name": document.name}
 
     async def _fax(self, wish: Submission, documents: list[dict[str, Any]]) -> Fax:

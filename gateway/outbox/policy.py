@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Literal
 
 from gateway.attempt import Attempt, Handle
-from gateway.fax import Fax
+from gateway.fax import Fax, Sight
 from gateway.store import jobs, provision
 from gateway.store.database import Tx
 from gateway.store.jobs import Keys
@@ -27,7 +27,8 @@ class Policy:
     ``settle_delay`` is the distance to the first look at a hand-over whose outcome is not known; later looks are
     further apart. ``unknown_patience`` is how long the carrier's list may stay silent about it before a person
     decides. ``lease`` is how long a worker may be silent: half of it must be left when the carrier is asked.
-    ``header`` says whether the header line is put on every page.
+    ``pad`` gives short pages the whole length of the paper, and ``sight`` is what pages are taken for. ``header`` says
+    whether the header line is put on every page.
     """
 
     public_url: str = ""
@@ -37,6 +38,8 @@ class Policy:
     unknown_patience: timedelta = timedelta(minutes=15)
     lease: timedelta = timedelta(seconds=60)
     paper: Literal["letter", "a4", "legal"] = "letter"
+    pad: bool = False
+    sight: Sight = Sight.AUTO
     header: bool = False
 
     @property

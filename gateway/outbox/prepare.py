@@ -69,8 +69,8 @@ class Prepare:
 
     def _key(self, fax: Fax) -> str:
         blobs = [document["blob"] for document in fax.documents]
-        dots = [fax.quality.value, self._policy.paper, fax.monochrome, fax.black_threshold]
-        options = [fax.source, fax.parts, blobs, *dots]
+        dots = [fax.quality.value, self._policy.paper, fax.monochrome, fax.black_threshold, self._policy.pad]
+        options = [fax.source, fax.parts, blobs, self._policy.sight.value, *dots]
         return digest(json.dumps(options))
 
     async def _render(self, fax: Fax, key: str) -> Row:
@@ -99,8 +99,11 @@ class Prepare:
             quality=fax.quality,
             paper=self._policy.paper,
             names=tuple(str(document["name"]) for document in fax.documents),
+            types=tuple(str(document.get("media_type") or "") for document in fax.documents),
             monochrome=fax.monochrome,
             black_threshold=fax.black_threshold,
+            sight=self._policy.sight,
+            pad=self._policy.pad,
         )
 
     def _spool(self, stack: ExitStack) -> Spool:

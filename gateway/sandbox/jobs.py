@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import BinaryIO
 
 from gateway.document import Header as HeaderLine
-from gateway.document import MediaType
+from gateway.document import MediaType, claimed
 from gateway.documents.convert import convert
-from gateway.documents.raster import Raster
+from gateway.documents.ink import BLACK_BELOW
+from gateway.documents.raster import Look, Raster
 from gateway.documents.render import Files, Input, Step, render
 from gateway.documents.stamp import stamp
 from gateway.errors import Kind, refuse
@@ -44,8 +45,15 @@ def _render(header: Header, channel: Channel, files: list[int]) -> Header:
     source = Source.from_header(header["source"])
     outputs = Files(*(_emptied(descriptor) for descriptor in files[:3]))
     inputs = _from_mail(source, files[3]) if source.kind == "mail" else _documents(source, files[3:])
-    result = render(inputs, Raster.of(source.quality, source.paper), outputs, _progress(channel))
+    result = render(inputs, _raster(source), outputs, _progress(channel))
     return {"rendered": asdict(result)}
+
+
+def _raster(source: Source) -> Raster:
+    below = None
+    if source.monochrome:
+        below = BLACK_BELOW if source.black_threshold is None else source.black_threshold
+    return Raster.of(source.quality, source.paper, Look(source.sight, below), pad=source.pad)
 
 
 def _convert(header: Header, channel: Channel, files: list[int]) -> Header:
@@ -71,7 +79,9 @@ def _from_mail(source: Source, descriptor: int) -> list[Input]:
 
 def _documents(source: Source, descriptors: list[int]) -> list[Input]:
     names = [f'"{name}"' if name else THE_DOCUMENT for name in source.names] or [THE_DOCUMENT] * len(descriptors)
-    return [Input(name, whole(descriptor)) for name, descriptor in zip(names, descriptors, strict=True)]
+    types = source.types or ("",) * len(descriptors)
+    claims = [claimed(kind, name.strip('"')) for kind, name in zip(types, names, strict=True)]
+    return [Input(name, whole(file), claim) for name, file, claim in zip(names, descriptors, claims, strict=True)]
 
 
 def _emptied(descriptor: int) -> BinaryIO:

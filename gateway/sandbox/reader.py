@@ -13,6 +13,7 @@ from mmap import ACCESS_READ, mmap
 
 from PIL import Image
 
+from gateway.document import claimed, sniff
 from gateway.documents import open as documents
 from gateway.errors import Kind, Refusal, refuse
 from gateway.mail import parse
@@ -23,7 +24,7 @@ from gateway.sandbox.requests import Limits
 from gateway.sandbox.wire import OUT_OF_MEMORY, Channel, Header, close_all, reason_header
 
 DOCUMENTS = parse.Documents(
-    sniff=documents.sniff,
+    sniff=sniff,
     count_pages=documents.pages_to_fax,
     check_size=documents.check_size,
     check_length=documents.check_length,
@@ -76,7 +77,8 @@ def _answer(header: Header, descriptor: int) -> Header:
         finally:
             release(with_message)
     if header["do"] == "inspect":
-        return {"inspection": asdict(documents.inspect(whole(descriptor), THE_DOCUMENT))}
+        claim = claimed(str(header["media_type"]), str(header["name"]))
+        return {"inspection": asdict(documents.inspect(whole(descriptor), THE_DOCUMENT, claim))}
     raise refuse(Kind.INTERNAL, "the request is unknown")
 
 

@@ -3,15 +3,17 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from gateway.fax import Quality
+from gateway.fax import Quality, Sight
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """What to render: the *parts* (``Part.index``) of one mail, or documents; joined in their order.
 
-    ``names`` are what documents are called in sentences; without them each is "the document". ``monochrome`` forces
-    the threshold on everything, at ``black_threshold`` (1..100 per cent of white; None: the engine's own).
+    ``names`` are what documents are called in sentences; without them each is "the document". ``types`` are the media
+    types that they were declared to have. ``monochrome`` forces the threshold on everything, at ``black_threshold``
+    (1..100 per cent of white; None: the engine's own). ``sight`` is what pages are taken for, and with ``pad`` they
+    all have the length of the paper.
     """
 
     kind: Literal["mail", "document"]
@@ -21,6 +23,9 @@ class Source:
     names: tuple[str, ...] = ()
     monochrome: bool = False
     black_threshold: int | None = None
+    types: tuple[str, ...] = ()
+    sight: Sight = Sight.AUTO
+    pad: bool = False
 
     def as_header(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
@@ -29,8 +34,9 @@ class Source:
     @classmethod
     def from_header(cls, value: dict[str, Any]) -> "Source":
         """Read what ``as_header`` wrote."""
-        words = {"parts": tuple(value["parts"]), "quality": Quality(value["quality"]), "names": tuple(value["names"])}
-        return cls(**{**value, **words})
+        lists = {name: tuple(value[name]) for name in ("parts", "names", "types")}
+        words = {"quality": Quality(value["quality"]), "sight": Sight(value["sight"])}
+        return cls(**{**value, **lists, **words})
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,15 +75,16 @@ class Sandbox:
         except (Deadly, Garbled):
             return Reading((), refusal=_UNREADABLE)
 
-    async def inspect(self, document_fd: int) -> Inspection:
+    async def inspect(self, document_fd: int, name: str = "", media_type: str = "") -> Inspection:
         """Say what a document is, by its first bytes, and how many pages it has.
 
-        Raises Refusal: DOCUMENT_BROKEN when it is neither PDF nor TIFF or cannot be opened, DOCUMENT_ENCRYPTED,
+        Its *name* and declared *media_type* count where its bytes say nothing, which is for text.
+        Raises Refusal: DOCUMENT_BROKEN when it is nothing that can be faxed or cannot be opened, DOCUMENT_ENCRYPTED,
         DOCUMENT_TOO_LARGE.
         """
         try:
             with _for_reading(document_fd) as file:
-                answer = await self._readers.ask({"do": "inspect"}, file)
+                answer = await self._readers.ask({"do": "inspect", "name": name, "media_type": media_type}, file)
             _check(answer)
             return inspection_from(answer.get("inspection"))
         except (Deadly, Garbled):

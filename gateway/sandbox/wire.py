@@ -3,7 +3,7 @@
 | to | header | descriptors | answer |
 |---|---|---|---|
 | a reader | ``do: read_mail, size`` | message | ``reading`` |
-| a reader | ``do: inspect`` | document | ``inspection`` |
+| a reader | ``do: inspect, name, media_type`` | document | ``inspection`` |
 | the zygote | ``do: render, job, source`` | channel, TIFF, PDF, preview, sources | ``rendered`` on the channel |
 | the zygote | ``do: convert, job, to`` | channel, source, output | ``converted`` on the channel |
 | the zygote | ``do: stamp, job, header`` | channel, PDF, preview, TIFFs | ``stamped`` on the channel |

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from gateway.fax import Quality
+from gateway.fax import Quality, Sight
 from gateway.settings.section import Section
 from gateway.settings.values import Countries, Country, Duration, FilePath, Listed, PublicKeys, WebUrl
 
@@ -65,6 +65,12 @@ class FaxSection(Section):
         description="Kinds of number that may be dialled, as libphonenumber names them.",
     )
     paper: Literal["letter", "a4", "legal"] = Field("letter", description="The paper that pages are laid out on.")
+    pad: bool = Field(False, description="Whether a short page gets white paper up to the length of a whole one.")
+    sight: Sight = Field(
+        Sight.AUTO,
+        description="What a page is taken for when it becomes black and white: auto (each part for what it is), text, "
+        "photo or scan.",
+    )
     quality: Quality = Field(
         Quality.HIGH,
         description="normal (204x98 dpi), high (204x196), very_high (204x391), ultra_light or ultra_dark (408x391).",

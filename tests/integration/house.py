@@ -27,7 +27,7 @@ from gateway.carriers.carrier import HandingOver, Order
 from gateway.carriers.emulator import Connection, EmulatedFax, Emulator, EmulatorSettings
 from gateway.carriers.telnyx import Telnyx
 from gateway.demo.catcher import CaughtMail, MailCatcher
-from gateway.document import Header, Inspection, MediaType, Reading, RenderedDocument, StampedDocument
+from gateway.document import Header, Inspection, MediaType, Reading, RenderedDocument, StampedDocument, claimed
 from gateway.documents import convert, render, stamp
 from gateway.documents import open as documents
 from gateway.documents.raster import Raster
@@ -182,8 +182,8 @@ class OpenSandbox(Sandbox):
         finally:
             release(message)
 
-    async def inspect(self, document_fd: int) -> Inspection:
-        return documents.inspect(whole(document_fd), THE_DOCUMENT)
+    async def inspect(self, document_fd: int, name: str = "", media_type: str = "") -> Inspection:
+        return documents.inspect(whole(document_fd), THE_DOCUMENT, claimed(media_type, name))
 
     async def render(
         self,

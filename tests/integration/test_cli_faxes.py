@@ -104,7 +104,7 @@ def test_a_file_that_is_sent_becomes_a_fax_with_its_job(anywhere: Faxgate) -> No
 def test_what_cannot_be_sent_is_refused_and_leaves_nothing(faxgate: Faxgate) -> None:
     (faxgate.folder / "text.pdf").write_text("not a document")
     send = ("send", faxgate.folder / "text.pdf", "+12025550123", "--faxbox", "Front")
-    assert "text.pdf is neither a PDF nor a TIFF; convert it" in faxgate.refuses(*send)
+    assert "text.pdf cannot be faxed: it is no PDF, TIFF, PNG" in faxgate.refuses(*send)
     good = ("send", faxgate.folder / "two.pdf")
     assert "is not a valid phone number" in faxgate.refuses(*good, "5550123", "--faxbox", "Front")
     assert "where faxes from here may not go" in faxgate.refuses(*good, "+442079460000", "--faxbox", "Front")

@@ -5,14 +5,19 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 import pytest_asyncio
+from PIL import Image
 
 from gateway.document import Header, MediaType, RenderedDocument
+from gateway.documents import ifd
 from gateway.documents.count import pdf_pages, tiff_pages
 from gateway.errors import Kind, Refusal
+from gateway.fax import Sight
 from gateway.sandbox import Outputs, Sandbox, Source
 from tests.samples import Attachment, broken_pdf, encrypted_pdf, mail, pdf, png, tiff
 
@@ -280,3 +285,49 @@ async def test_a_header_line_does_not_wait_for_long_renderings(files: Files) -> 
         assert (await long)[0].pages == 300
     finally:
         await box.stop()
+
+
+async def test_pictures_and_texts_are_joined_with_documents(sandbox: Sandbox, files: Files) -> None:
+    made = Rendering(files)
+    heic = (Path(__file__).parents[1] / "unit" / "data" / "bar.heic").read_bytes()
+    given = [png(), heic, "Ein Text auf עברית\n".encode(), b"<p>HTML</p>", pdf(2)]
+    source = Source(
+        "document",
+        names=("a.png", "b.heic", "c.txt", "", "e"),
+        types=("", "", "", "text/html", "application/octet-stream"),
+        pad=True,
+    )
+    result = await sandbox.render([files.new(data).fileno() for data in given], source, made.outputs)
+    assert result.pages == tiff_pages(made.read()[0], 10) == 6
+    assert {page.number(ifd.LENGTH) for page in ifd.directories(made.read()[0])} == {2156}
+
+
+async def test_a_text_part_of_a_mail_is_rendered_in_its_alphabet(sandbox: Sandbox, files: Files) -> None:
+    message = mail([Attachment("a.txt", "Größe ж".encode("utf-16"), "text/plain")])
+    result, (tiff_file, *_) = await render(sandbox, files, message, Source("mail", (1,)))
+    assert result.pages == 1
+    assert next(ifd.directories(tiff_file)).number(ifd.LENGTH) < 500
+
+
+async def test_what_a_page_is_taken_for_is_told_with_it(sandbox: Sandbox, files: Files) -> None:
+    grey = pdf(1, drawing="0.5 g 0 0 612 792 re f")
+    sizes = []
+    for source in (
+        Source("document", sight=Sight.PHOTO),
+        Source("document", monochrome=True),
+        Source("document", monochrome=True, black_threshold=30),
+    ):
+        _, (tiff_file, *_) = await render(sandbox, files, grey, source)
+        with Image.open(BytesIO(tiff_file)) as image:
+            sizes.append(image.convert("L").histogram()[0] / (image.width * image.height))
+    assert 0.3 < sizes[0] < 0.7
+    assert sizes[1:] == [pytest.approx(1, abs=0.01), pytest.approx(0, abs=0.01)]
+
+
+async def test_a_text_is_told_by_its_name_or_its_type(sandbox: Sandbox, files: Files) -> None:
+    text = files.new(b"hello").fileno()
+    assert (await sandbox.inspect(text, "a.txt")).media_type == MediaType.TEXT
+    assert (await sandbox.inspect(text, "", "text/html")).media_type == MediaType.HTML
+    with pytest.raises(Refusal) as raised:
+        await sandbox.inspect(text, "a.pdf")
+    assert raised.value.reason.kind is Kind.DOCUMENT_BROKEN
