@@ -2,6 +2,16 @@
 
 from gateway.dialects.kazoo.asked import Fields, Invalid, Problems, merged, public, read
 from gateway.dialects.kazoo.envelope import Asked, Listed, Page, Problem, Success, error, invalid_field, success
+from gateway.dialects.kazoo.fax import (
+    FaxRow,
+    InboundFax,
+    OutboundFax,
+    OutgoingRow,
+    deleted,
+    fax_row,
+    fax_shown,
+    outgoing_row,
+)
 from gateway.dialects.kazoo.faxbox import PATHS as FAXBOX_PATHS
 from gateway.dialects.kazoo.faxbox import FaxboxPatch, FaxboxShown, FaxboxWish, faxbox_changes, faxbox_shown
 from gateway.dialects.kazoo.smtplog import SmtplogDetail, SmtplogRow, smtplog_detail, smtplog_row
@@ -21,12 +31,16 @@ __all__ = [
     "FAXBOX_PATHS",
     "GREGORIAN_EPOCH",
     "Asked",
+    "FaxRow",
     "FaxboxPatch",
     "FaxboxShown",
     "FaxboxWish",
     "Fields",
+    "InboundFax",
     "Invalid",
     "Listed",
+    "OutboundFax",
+    "OutgoingRow",
     "Page",
     "Place",
     "Problem",
@@ -35,13 +49,17 @@ __all__ = [
     "SmtplogRow",
     "Success",
     "dated_id",
+    "deleted",
     "error",
     "fax_id",
+    "fax_row",
+    "fax_shown",
     "faxbox_changes",
     "faxbox_shown",
     "from_gregorian",
     "invalid_field",
     "merged",
+    "outgoing_row",
     "place_of",
     "plain_id",
     "public",

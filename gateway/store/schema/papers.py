@@ -57,6 +57,22 @@ renderings = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
+#: Kazoo's folders: what each of them holds. A list names exactly this, so that its index is found.
+FOLDERS = {
+    "outgoing": "direction = 'outbound' AND state NOT IN ('delivered', 'failed', 'canceled') AND erased_at IS NULL",
+    "outbox": "direction = 'outbound' AND state IN ('delivered', 'failed', 'canceled') AND erased_at IS NULL",
+    "incoming": "direction = 'inbound' AND state <> 'received' AND erased_at IS NULL",
+    "inbox": "direction = 'inbound' AND state = 'received' AND erased_at IS NULL",
+}
+
+
+def _folder(name: str) -> Index:
+    holds = text(FOLDERS[name])
+    return Index(
+        f"ix_faxes_{name}", "account_id", "direction", "created_at", "id", sqlite_where=holds, postgresql_where=holds
+    )
+
+
 #: Who holds a blob that several rows may name (``store/shares.py``).
 shares = Table(
     "shares",
@@ -118,6 +134,8 @@ faxes = Table(
     Column("finished_at", UtcDateTime),
     Index("ix_faxes_account", "account_id", "direction", "created_at", "id"),
     Index("ix_faxes_created", "direction", "created_at", "id"),
+    Index("ix_faxes_faxbox", "faxbox_id", "direction", "created_at", "id"),
+    *map(_folder, FOLDERS),
     Index("ix_faxes_message", "message_id", sqlite_where=_BY_MAIL, postgresql_where=_BY_MAIL),
     Index("ix_faxes_rendering", "rendering_id", sqlite_where=_RENDERED, postgresql_where=_RENDERED),
     # A received fax is one row however many events and polls speak of it.

@@ -9,6 +9,8 @@ from gateway.web.errors import Render
 from gateway.web.kazoo.answers import refused
 from gateway.web.kazoo.api_auth import ApiAuth
 from gateway.web.kazoo.faxboxes import Faxboxes
+from gateway.web.kazoo.faxes import Faxes
+from gateway.web.kazoo.reach import Reach
 from gateway.web.kazoo.smtplog import Smtplog
 from gateway.web.openapi import Operation
 
@@ -19,5 +21,6 @@ DIALECT: Mapping[str, Render] = {"/v2/accounts": refused, "/v2/api_auth": refuse
 def operations(db: Database, provisioning: Provisioning) -> list[Operation]:
     """Return everything that is served in Kazoo's words."""
     auth = Auth(db)
-    rooms = (ApiAuth(auth, provisioning), Faxboxes(db, auth, provisioning), Smtplog(db, auth))
+    reach = Reach(db, auth)
+    rooms = (ApiAuth(auth, provisioning), Faxboxes(db, auth, provisioning), Smtplog(db, auth), Faxes(db, reach))
     return [operation for room in rooms for operation in room.operations()]

@@ -1,0 +1,58 @@
+"""What a request reaches: fax, faxbox and account in its path, if they belong together and to the caller."""
+
+import re
+from uuid import UUID
+
+from aiohttp import web
+
+from gateway.audit import Action
+from gateway.fax import Fax
+from gateway.ids import parse_id
+from gateway.store import audit, faxes, provision
+from gateway.store.database import Database
+from gateway.web.auth import Auth
+from gateway.web.kazoo.answers import bad_identifier
+from gateway.web.kazoo.caller import Caller, caller_of, identity_in
+
+FAXES = "/v2/accounts/{account_id}/faxes"
+NESTED = "/v2/accounts/{account_id}/faxboxes/{faxbox_id}/faxes"
+#: Plain, as in outgoing, or behind the month, as everywhere else.
+_FAX_ID = re.compile(r"([0-9]{6}-)?([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE)
+
+
+class Reach:
+    """Finds what a request names, and notes in the audit trail what was done with it."""
+
+    def __init__(self, db: Database, auth: Auth) -> None:
+        self._db = db
+        self._auth = auth
+
+    async def caller(self, request: web.Request) -> Caller:
+        """Return who calls, for which account. Raises Fault as ``caller_of``."""
+        return await caller_of(request, self._auth)
+
+    async def faxbox(self, request: web.Request) -> tuple[Caller, UUID | None]:
+        """Return who calls, and the faxbox in the path, None where the path names none."""
+        caller = await self.caller(request)
+        if "faxbox_id" not in request.match_info:
+            return caller, None
+        identity = identity_in(request, "faxbox_id")
+        if await provision.faxbox_of(self._db, caller.account_id, identity) is None:
+            raise bad_identifier(request.match_info["faxbox_id"])
+        return caller, identity
+
+    async def fax(self, request: web.Request) -> tuple[Caller, Fax]:
+        """Return who calls and the fax in the path. Raises the fault 404 for one that is not there, that is another
+        account's, or another faxbox's than the path says."""
+        caller, faxbox_id = await self.faxbox(request)
+        written = request.match_info["fax_id"]
+        identity = parse_id(written) if _FAX_ID.fullmatch(written) else None
+        fax = await faxes.fetch(self._db, identity) if identity else None
+        if fax is None or fax.account_id != caller.account_id or faxbox_id not in {None, fax.faxbox_id}:
+            raise bad_identifier(written[:64])
+        return caller, fax
+
+    async def noted(self, caller: Caller, action: Action, fax: Fax) -> None:
+        """Write into the audit trail that the caller did *action*, before he gets what he asked for."""
+        account, identity = caller.account_id, fax.id
+        await self._db.write(lambda tx: audit.note(tx, caller.actor, action, account_id=account, fax_id=identity))
