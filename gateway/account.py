@@ -22,6 +22,7 @@ class Account:
     ``keep_documents`` and ``keep_records`` say how long documents and records of its faxes are kept after their end:
     a duration like ``90d``, ``forever``, or "" for what the settings say.
     ``limits`` are its own ceilings of a day, by the names of ``allowance.Allowance``; what is missing is the setting's.
+    ``channel_limit`` is how many calls it may have at once, None for no limit.
     """
 
     id: UUID
@@ -35,6 +36,7 @@ class Account:
     keep_documents: str = ""
     keep_records: str = ""
     limits: dict[str, int] = field(default_factory=dict)
+    channel_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from gateway import logs, metrics, parts, systemd
+from gateway import gate, logs, metrics, parts, systemd
 from gateway.errors import ConfigurationError, Refusal
 from gateway.ids import new_token
 from gateway.intake import Intake
@@ -35,6 +35,7 @@ ROLES = frozenset({"smtp", "http", "worker"})
 GRACE = 25.0
 ROUTING_EVERY = 1.0
 COUNT_EVERY = 15.0
+EXPIRE_EVERY = 30.0
 
 
 class Daemon:
@@ -81,6 +82,7 @@ class Daemon:
             await enter(self._work(stories.by_kind()))
             await enter(_rhythm(stories.reconcile.poll, settings.poll_interval.total_seconds()))
             await enter(_rhythm(self._count_waiting, COUNT_EVERY))
+            await enter(_rhythm(lambda: self.db.write(stories.settle.expire), EXPIRE_EVERY))
         if "http" in self.roles:
             await self._open_http(stories, tools, given.get("http"))
         if "smtp" in self.roles:
@@ -94,7 +96,7 @@ class Daemon:
         sandbox = Sandbox(settings.sandbox.readers, settings.sandbox.renderers)
         await sandbox.start()
         self._stack.push_async_callback(sandbox.stop)
-        carrier = parts.carrier(settings)
+        carrier = parts.gate(self.db, settings)
         self._stack.push_async_callback(carrier.close)
         fetcher = parts.fetcher(settings)
         self._stack.push_async_callback(fetcher.close)
@@ -212,6 +214,7 @@ class Daemon:
         await asyncio.to_thread(self.blobs.remove, key)
 
     async def _count_waiting(self) -> None:
+        await gate.measure(self.db, self.settings.carrier.kind)
         metrics.faxes_held.set(int(await scalar(self.db, faxes.waiting_for_a_person()) or 0))
         metrics.attempts_unknown.set(int(await scalar(self.db, attempts.unknown()) or 0))
 

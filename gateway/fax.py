@@ -86,7 +86,8 @@ class Fax:
     of the document, ``pages_sent`` what the carrier reported, ``duration`` is in seconds; None is "not reported".
     ``source`` is the blob of the message or document that the fax was made from and ``parts`` the indexes of the
     parts of a message to fax (empty: the whole blob is one document). ``pages_blob`` holds the rendered or received
-    document, ``media_type`` its type. ``tries`` counts attempts made, ``tries_allowed`` all that may be made.
+    document, ``media_type`` its type. ``tries`` counts attempts made, ``tries_allowed`` all that may be made;
+    none begins after ``deadline_at`` (None until its pages are ready: then the settings decide).
     ``user`` is who logged in to send it, ``approved`` that a person let it pass the limits of the day.
 
     ``documents`` lists the files of a fax that did not come by mail (``as_document`` and ``as_remote`` of
@@ -125,6 +126,7 @@ class Fax:
     tries: int = 0
     tries_allowed: int = 1
     next_try_at: datetime | None = None
+    deadline_at: datetime | None = None
     failure_reason: str = ""
     failure_text: str = ""
     held_reason: str = ""

@@ -54,6 +54,7 @@ faxes_held = _gauge("faxes_held", "Faxes that wait for a person")
 # The carrier
 webhooks = _counter("webhooks", "The carrier's webhooks: stored, repeated, forged, stale, malformed", "result")
 poll_recovered = _counter("poll_recovered", "Events that no webhook had told and the poller found")
+carrier_gate = _gauge("carrier_gate", "Whether faxes are handed over: 0 yes, 1 one is tried, 2 the carrier has a rest")
 media_fetch_seconds = _histogram("media_fetch_seconds", "Time to fetch a received document from the carrier")
 
 # Work

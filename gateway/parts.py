@@ -6,6 +6,7 @@ from gateway.allowance import Allowance, Allowances
 from gateway.carriers.telnyx import Telnyx
 from gateway.errors import ConfigurationError
 from gateway.fetch import Fetcher
+from gateway.gate import Gate
 from gateway.limits import Limits
 from gateway.mail.smarthost import Smarthost
 from gateway.notify import Sender
@@ -15,6 +16,7 @@ from gateway.settings import Settings
 from gateway.smtp.door import SmtpLimits
 from gateway.smtp.listener import MX, Listener
 from gateway.store.blobs import Blobs
+from gateway.store.carriers import Breaker
 from gateway.store.database import Database
 from gateway.store.folder import Folder
 from gateway.store.s3 import Bucket, Place
@@ -36,6 +38,13 @@ def carrier(settings: Settings) -> Telnyx:
     """The carrier; close it after use."""
     account = settings.carrier.telnyx
     return Telnyx(account.base_url, account.api_key.get_secret_value())
+
+
+def gate(db: Database, settings: Settings) -> Gate:
+    """The carrier behind the gate that all nodes share; close it after use."""
+    section = settings.carrier
+    rules = Breaker(rest=section.rest, longest=20 * section.rest)
+    return Gate(db, carrier(settings), rules, section.max_per_second)
 
 
 def fetcher(settings: Settings) -> Fetcher:
@@ -84,6 +93,9 @@ def policy(settings: Settings) -> Policy:
         paper=settings.fax.paper,
         pad=settings.fax.pad,
         sight=settings.fax.sight,
+        deadline=settings.fax.deadline,
+        carrier=settings.carrier.kind,
+        max_calls=settings.carrier.max_calls,
         header=settings.fax.header,
     )
 

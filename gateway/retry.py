@@ -28,6 +28,9 @@ PASSING = frozenset(
     {Outcome.BUSY, Outcome.NO_ANSWER, Outcome.DROPPED, Outcome.TRAINING, Outcome.CARRIER, Outcome.OTHER}
 )
 
+#: How much longer than the usual distance a class waits: who does not answer is not there, and will not be for a while.
+PATIENCE = {Outcome.NO_ANSWER: 2}
+
 #: Mails to people are tried again for this long, at these multiples of the first distance (the last one repeats).
 MAIL_PATIENCE = timedelta(days=5)
 MAIL_STEPS = (1, 5, 15, 30, 60)
@@ -44,11 +47,13 @@ def spread(wait: timedelta) -> timedelta:
 def next_try(outcome: Outcome, tries: int, allowed: int, delay: timedelta) -> timedelta | None:
     """Return how long to wait after *tries* failed tries, or None when no further one is allowed.
 
-    The delay doubles from the third try on and stays within an hour (or *delay*, if that is longer).
+    *delay* is the distance to the second try, for some classes longer (``PATIENCE``). It doubles from then on and stays
+    within an hour (or the first distance, if that is longer).
     """
     if outcome not in PASSING or tries >= max(1, allowed):
         return None
-    return spread(min(delay * 2 ** max(0, tries - 1), max(delay, timedelta(hours=1))))
+    first = delay * PATIENCE.get(outcome, 1)
+    return spread(min(first * 2 ** max(0, tries - 1), max(first, timedelta(hours=1))))
 
 
 def step(steps: tuple[T, ...], done: int) -> T:

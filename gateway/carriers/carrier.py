@@ -73,6 +73,9 @@ class Carrier(Protocol):
 
     name: str
 
+    async def rest(self) -> datetime | None:
+        """Return until when nothing may be handed over; None when it may begin now. May wait a little."""
+
     async def hand_over(self, order: Order) -> HandingOver:
         """Make the one request that may start a fax."""
 

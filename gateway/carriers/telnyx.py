@@ -69,6 +69,10 @@ class Telnyx:
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=connect_timeout)
         self._session: aiohttp.ClientSession | None = None
 
+    async def rest(self) -> datetime | None:
+        """The carrier itself says in each answer whether it wants a pause."""
+        return None
+
     async def hand_over(self, order: Order) -> HandingOver:
         """Make the one request that may start a fax (``POST /faxes``)."""
         try:

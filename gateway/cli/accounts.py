@@ -68,6 +68,7 @@ async def show_(house: House, account: Which, as_json: Json = False) -> None:
 async def update(
     house: House,
     account: Which,
+    *,
     name: Annotated[str | None, typer.Option(metavar="NAME", show_default=False, help="What people call it.")] = None,
     realm: Annotated[str | None, typer.Option(metavar="HOST", show_default=False, help="Its mail domain.")] = None,
     country: Country = None,
@@ -86,6 +87,10 @@ async def update(
         typer.Option(metavar="90d", show_default=False, help="The same for what is known about a fax."),
     ] = None,
     daily_limit: DailyLimits = None,
+    channel_limit: Annotated[
+        int | None,
+        typer.Option(metavar="N", show_default=False, help="Calls at the same time; 0 for no limit."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Change what is given of an account."""
@@ -100,6 +105,8 @@ async def update(
     )
     if limits := daily_limits(daily_limit):
         await house.provisioning.set_daily_limits("account", found.id, limits)
+    if channel_limit is not None:
+        changes["channel_limit"] = channel_limit or None
     changed = await house.provisioning.update_account(found.id, **changes)
     show.one(changed, _facts(changed), json=as_json)
 
@@ -121,6 +128,7 @@ def _facts(account: Account) -> list[tuple[str, object]]:
         ("timezone", account.timezone),
         ("keeps documents", account.keep_documents),
         ("keeps records", account.keep_records),
+        ("channels", account.channel_limit or "not limited"),
         ("parent", account.parent_id),
         ("daily limits", limits_text(account.limits)),
         ("created", account.created_at),

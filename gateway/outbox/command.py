@@ -3,12 +3,13 @@
 Every command answers with a sentence, or refuses with one and changes nothing.
 """
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 from gateway.attempt import OPEN, AttemptState
 from gateway.errors import Kind, refuse
 from gateway.fax import Direction, Fax, State
-from gateway.outbox.policy import CANCEL, COLLECT, PREPARE, RESOLVE, TRANSMIT, lines, withdraw
+from gateway.outbox.policy import CANCEL, COLLECT, PREPARE, RESOLVE, TRANSMIT, withdraw
 from gateway.outbox.settle import CANCEL_ASKED, LIVE, Settle
 from gateway.store import attempts, faxes, jobs, usage
 from gateway.store.database import Tx
@@ -84,10 +85,14 @@ class Command:
         ready = bool(fax.rendering_id)
         state = State.QUEUED if ready else State.PREPARING
         fresh = {"held_reason": "", "failure_reason": "", "failure_text": "", "finished_at": None, "next_try_at": None}
-        faxes.change(tx, fax.id, [fax.state], state=state, **fresh, **more)
+        # Whoever says so now wants it sent, however long it has waited for the word.
+        deadline = datetime.now(UTC) + self._settle.policy.deadline
+        faxes.change(tx, fax.id, [fax.state], state=state, deadline_at=deadline, **fresh, **more)
+        for past in (COLLECT, PREPARE, TRANSMIT):
+            jobs.drop(tx, past, fax.id)  # one that was set aside
         here = all("blob" in document for document in fax.documents)
         kind = TRANSMIT if ready else PREPARE if here else COLLECT
-        jobs.enqueue(tx, kind, fax.id, keys=lines(tx, fax) if ready else None)
+        jobs.enqueue(tx, kind, fax.id, keys=self._settle.policy.lines(tx, fax) if ready else None)
 
     def _outbound(self, tx: Tx, fax_id: UUID) -> Fax:
         fax = faxes.get(tx, fax_id, lock=True)

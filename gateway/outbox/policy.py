@@ -9,7 +9,7 @@ from gateway.fax import Fax, Sight
 from gateway.store import jobs, provision
 from gateway.store.database import Tx
 from gateway.store.jobs import Keys
-from gateway.store.schema import applications
+from gateway.store.schema import accounts, applications
 
 COLLECT = "collect"
 PREPARE = "prepare"
@@ -28,7 +28,8 @@ class Policy:
     further apart. ``unknown_patience`` is how long the carrier's list may stay silent about it before a person
     decides. ``lease`` is how long a worker may be silent: half of it must be left when the carrier is asked.
     ``pad`` gives short pages the whole length of the paper, and ``sight`` is what pages are taken for. ``header`` says
-    whether the header line is put on every page.
+    whether the header line is put on every page. ``deadline`` is how long after a fax was accepted its last try may
+    begin. ``max_calls`` is what ``carrier`` may have at once, 0 for no limit.
     """
 
     public_url: str = ""
@@ -41,11 +42,27 @@ class Policy:
     pad: bool = False
     sight: Sight = Sight.AUTO
     header: bool = False
+    deadline: timedelta = timedelta(hours=24)
+    carrier: str = "telnyx"
+    max_calls: int = 0
 
     @property
     def handle_kind(self) -> Handle:
         """How the carrier gets our documents."""
         return Handle.TOKEN if self.public_url else Handle.MEDIA
+
+    def lines(self, tx: Tx, fax: Fax) -> Keys:
+        """Return what a transmission of *fax* holds: the line to its number, and a channel of its application, of its
+        account and of the carrier where these are limited."""
+        keys = [(f"number:{fax.to_number}", 1)]
+        owners = (("app", applications, fax.application_id), ("account", accounts, fax.account_id))
+        for what, table, identity in owners:
+            row = provision.look(tx, table, identity)
+            if row is not None and row["channel_limit"]:
+                keys.append((f"{what}:{identity}", int(row["channel_limit"])))
+        if self.max_calls:
+            keys.append((f"carrier:{self.carrier}", self.max_calls))
+        return keys
 
     def document_url(self, token: str) -> str:
         """Where the carrier fetches the document *token*."""
@@ -56,13 +73,3 @@ def withdraw(tx: Tx, attempt: Attempt) -> None:
     """An attempt has ended: what was uploaded to the carrier for it shall not stay there."""
     if attempt.handle_kind is Handle.MEDIA:
         jobs.enqueue(tx, WITHDRAW, attempt.id, priority=jobs.LATER)
-
-
-def lines(tx: Tx, fax: Fax) -> Keys:
-    """Return what a transmission of *fax* holds: the line to its number, and a channel of its application if these
-    are limited."""
-    keys = [(f"number:{fax.to_number}", 1)]
-    row = provision.look(tx, applications, fax.application_id)
-    if row is not None and row["channel_limit"]:
-        keys.append((f"app:{fax.application_id}", int(row["channel_limit"])))
-    return keys

@@ -15,7 +15,7 @@ from gateway.fax import Fax, State
 from gateway.ids import digest, new_id
 from gateway.limits import Limits
 from gateway.outbox.hold import hold
-from gateway.outbox.policy import PREPARE, TRANSMIT, Policy, lines
+from gateway.outbox.policy import PREPARE, TRANSMIT, Policy
 from gateway.outbox.settle import Settle
 from gateway.sandbox import Outputs, Sandbox, Source
 from gateway.store import faxes, jobs, mailbag
@@ -121,13 +121,14 @@ class Prepare:
             "pages": rendering["pages"],
             "pages_blob": rendering["pdf_blob"],
             "media_type": MediaType.PDF.value,
+            "deadline_at": fax.deadline_at or fax.created_at + self._policy.deadline,
         }
         if not faxes.change(tx, fax.id, [State.PREPARING], **ready):
             return
         if reason:
             hold(tx, [replace(fax, held_reason=reason)])
         else:
-            jobs.enqueue(tx, TRANSMIT, fax.id, keys=lines(tx, fax))
+            jobs.enqueue(tx, TRANSMIT, fax.id, keys=self._policy.lines(tx, fax))
 
     async def _refused(self, job: Job, fax: Fax, reason: Reason) -> None:
         def unit(tx: Tx) -> None:

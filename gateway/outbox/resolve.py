@@ -16,7 +16,7 @@ from gateway.carrier_event import CarrierFax
 from gateway.carriers.carrier import Carrier, CarrierError
 from gateway.fax import Direction, Fax, State
 from gateway.notify import Notify
-from gateway.outbox.policy import RESOLVE, TRANSMIT, Policy, lines
+from gateway.outbox.policy import RESOLVE, TRANSMIT, Policy
 from gateway.outbox.settle import CANCEL_ASKED, LIVE, Settle
 from gateway.store import attempts, faxes, jobs
 from gateway.store.database import Database, Tx
@@ -112,7 +112,7 @@ class Resolve:
         jobs.release(tx, fax.id)
         values = {"state": State.QUEUED, "tries": max(0, fax.tries - 1), "held_reason": "", "next_try_at": None}
         if faxes.change(tx, fax.id, LIVE, **values):
-            jobs.enqueue(tx, TRANSMIT, fax.id, keys=lines(tx, fax))
+            jobs.enqueue(tx, TRANSMIT, fax.id, keys=self._policy.lines(tx, fax))
 
     def _wait_or_hold(self, tx: Tx, job: Job, fax: Fax, attempt: Attempt) -> None:
         now = datetime.now(UTC)

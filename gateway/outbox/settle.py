@@ -1,7 +1,7 @@
 """Settling: what the carrier says moves an attempt and its fax forward, never back, however often it is said."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from gateway import logs, metrics
@@ -10,7 +10,7 @@ from gateway.carrier_event import CarrierEvent, Happened
 from gateway.dialects import telnyx
 from gateway.fax import FINAL, RANK, Fax, State
 from gateway.notify import Notify
-from gateway.outbox.policy import CANCEL, COLLECT, PREPARE, RESOLVE, TRANSMIT, Policy, lines, withdraw
+from gateway.outbox.policy import CANCEL, COLLECT, PREPARE, RESOLVE, TRANSMIT, Policy, withdraw
 from gateway.retry import Outcome, next_try
 from gateway.store import attempts, faxes, jobs
 from gateway.store import events as said
@@ -30,7 +30,7 @@ class Settle:
 
     def __init__(self, notify: Notify, policy: Policy) -> None:
         self._notify = notify
-        self._policy = policy
+        self.policy = policy
 
     def event(self, tx: Tx, attempt: Attempt, event: CarrierEvent) -> None:
         """Apply one statement of the carrier to an attempt of ours. The attempt is locked."""
@@ -113,13 +113,16 @@ class Settle:
 
     def again_or_fail(self, tx: Tx, fax: Fax, outcome: Outcome, reason: str, text: str) -> None:
         """Plan the next try of a fax whose attempt has failed, or end it."""
-        wait = next_try(outcome, fax.tries, fax.tries_allowed, self._policy.retry_delay)
+        wait = next_try(outcome, fax.tries, fax.tries_allowed, self.policy.retry_delay)
         if wait is None:
             self.fail(tx, fax.id, LIVE, reason, text)
             return
         due = datetime.now(UTC) + wait
+        if fax.deadline_at is not None and due > fax.deadline_at:
+            self.fail(tx, fax.id, LIVE, reason, f"{text} {self._out_of_time()}")
+            return
         if faxes.change(tx, fax.id, LIVE, state=State.QUEUED, next_try_at=due):
-            jobs.enqueue(tx, TRANSMIT, fax.id, due=due, keys=lines(tx, fax))
+            jobs.enqueue(tx, TRANSMIT, fax.id, due=due, keys=self.policy.lines(tx, fax))
             log.info("to be tried again", fax=str(fax.id), reason=reason, due=due.isoformat(), tries=fax.tries)
 
     def fail(self, tx: Tx, fax_id: UUID, when: Iterable[State], reason: str, text: str) -> bool:
@@ -129,6 +132,25 @@ class Settle:
             return False
         self._end(tx, fax_id, Tale.FAILURE)
         return True
+
+    def expire(self, tx: Tx) -> int:
+        """End every fax whose time is up while it waits for a try; return how many. One that the carrier has, or may
+        have, is not touched."""
+        ended = 0
+        for fax in faxes.out_of_time(tx):
+            last = attempts.last_of(tx, fax.id)
+            if last is None or last.state not in OPEN:
+                ended += self.too_late(tx, fax)
+        return ended
+
+    def too_late(self, tx: Tx, fax: Fax) -> bool:
+        """End a fax that could not be sent in time; what has hindered it last is told."""
+        last = telnyx.sentence(fax.failure_reason).partition(". ")[0].rstrip(".") if fax.failure_reason else ""
+        text = f"{self._out_of_time()} The last try: {last}." if last else self._out_of_time()
+        return self.fail(tx, fax.id, [State.PREPARING, State.QUEUED], telnyx.TOO_LATE, text)
+
+    def _out_of_time(self) -> str:
+        return f"It could not be sent within {_spoken(self.policy.deadline)}, and is not tried any more."
 
     def canceled(self, tx: Tx, fax_id: UUID, when: Iterable[State]) -> bool:
         """End a fax as canceled."""
@@ -147,3 +169,13 @@ class Settle:
         self._notify.about(tx, fax, tale, fax.notify)
         metrics.faxes_finished.labels("outbound", fax.state.value).inc()
         log.info("finished", fax=str(fax_id), state=fax.state.value, reason=fax.failure_reason, tries=fax.tries)
+
+
+def _spoken(time: timedelta) -> str:
+    """A duration as people say it, in the largest unit that fits."""
+    seconds = round(time.total_seconds())
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        # Nobody says "1 day" of the usual 24 hours, nor "1.5 days".
+        if seconds % length == 0 and (seconds >= 2 * length or unit == "second"):
+            return f"{seconds // length} {unit}s" if seconds != length else f"1 {unit}"
+    return f"{seconds} seconds"

@@ -23,7 +23,7 @@ from gateway.ids import new_id, new_token
 from gateway.limits import Limits
 from gateway.notify import Notify
 from gateway.outbox.document import AttemptDocument, Documents
-from gateway.outbox.policy import CANCEL, RESOLVE, TRANSMIT, WITHDRAW, Policy, lines, withdraw
+from gateway.outbox.policy import CANCEL, RESOLVE, TRANSMIT, WITHDRAW, Policy, withdraw
 from gateway.outbox.settle import LIVE, Settle
 from gateway.retry import spread
 from gateway.sandbox import Sandbox
@@ -64,6 +64,10 @@ class Transmit:
 
     async def run(self, job: Job) -> None:
         """Make one attempt: commit it with its document, ask the carrier once, commit the answer."""
+        until = await self._carrier.rest()
+        if until is not None:
+            await self._db.write(lambda tx: self._rest(tx, job, until))
+            return
         with ExitStack() as files:
             try:
                 document = await self._document(UUID(job.subject), files)
@@ -113,6 +117,14 @@ class Transmit:
         self._limits.check(fax.to_number)  # for the last time: the settings may have changed since it was queued
         return await self._documents.make(fax, files)
 
+    def _rest(self, tx: Tx, job: Job, until: datetime) -> None:
+        """The carrier takes nothing before *until*: that is nobody's try."""
+        found = self._waiting(tx, job)
+        if found is not None:
+            due = until + spread(timedelta(seconds=1))
+            faxes.change(tx, found[0].id, [State.QUEUED], next_try_at=due)
+            jobs.again(tx, job, due, "the carrier has a rest")
+
     def _without_document(self, tx: Tx, job: Job, reason: Reason) -> None:
         """The document cannot be made, or may not be sent, and no later try will change that."""
         found = self._waiting(tx, job)
@@ -145,6 +157,10 @@ class Transmit:
         last = attempts.last_of(tx, fax.id)
         if last is not None and last.state in OPEN:
             self._left_open(tx, job, last)
+            return None
+        if fax.deadline_at is not None and fax.deadline_at <= datetime.now(UTC):
+            jobs.finish(tx, job)
+            self._settle.too_late(tx, fax)
             return None
         return fax, 0 if last is None else last.ordinal
 
@@ -262,7 +278,7 @@ class Transmit:
         due = datetime.now(UTC) + spread(wait)
         jobs.release(tx, fax.id)
         if faxes.change(tx, fax.id, [State.QUEUED], tries=fax.tries, next_try_at=due):
-            jobs.enqueue(tx, TRANSMIT, fax.id, due=due, keys=lines(tx, fax))
+            jobs.enqueue(tx, TRANSMIT, fax.id, due=due, keys=self._policy.lines(tx, fax))
         log.warning("not handed over", fax=str(fax.id), reason=reason, due=due.isoformat())
 
     def _unknown(self, tx: Tx, attempt: Attempt, detail: str) -> None:

@@ -20,6 +20,7 @@ ACCOUNT: dict[str, fields.Check] = {
     "timezone": fields.timezone,
     "keep_documents": fields.keeping,
     "keep_records": fields.keeping,
+    "channel_limit": fields.whole_number(1, 1000),
 }
 
 _APPLICATION: dict[str, fields.Check] = {

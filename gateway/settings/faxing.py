@@ -50,6 +50,16 @@ class CarrierSection(Section):
     unknown_patience: Duration = Field(
         timedelta(minutes=15), description="How long the carrier's list may leave that open before a person decides."
     )
+    max_calls: int = Field(
+        0, ge=0, description="Faxes that it may have at once, over all machines. 0: as many as there are."
+    )
+    max_per_second: float = Field(
+        0, ge=0, description="Faxes that are handed to it in a second, over all machines. 0: as many as there are."
+    )
+    rest: Duration = Field(
+        timedelta(seconds=30),
+        description="After five failures in a row it is left alone for so long; then longer, up to twenty times that.",
+    )
     telnyx: Telnyx = Field(default_factory=Telnyx, description="The account at Telnyx.")
 
 
@@ -59,6 +69,9 @@ class FaxSection(Section):
     default_country: Country = Field("US", description="Where numbers without + are dialled, if the account says none.")
     attempts: int = Field(3, ge=1, le=20, description="Tries in all, when neither faxbox nor request says.")
     retry_delay: Duration = Field(timedelta(minutes=5), description="Before the second try; it doubles from then on.")
+    deadline: Duration = Field(
+        timedelta(hours=24), description="How long after it was accepted the last try of a fax may begin."
+    )
     allowed_countries: Countries = Field(("US", "CA"), description="Where faxes may go.")
     allowed_number_types: Annotated[tuple[NumberType, ...], Listed] = Field(
         ("fixed_line", "mobile", "fixed_line_or_mobile", "toll_free", "voip", "personal_number", "uan"),

@@ -58,6 +58,14 @@ def change(tx: Connection, fax_id: UUID, when: Iterable[State], **values: Any) -
     return changed(tx, update(faxes).where(faxes.c.id == fax_id, faxes.c.state.in_(states), _THERE).values(**values))
 
 
+def out_of_time(tx: Connection, limit: int = 200) -> list[Fax]:
+    """Return faxes that wait although their deadline has passed, locked; those that others decide over are left out."""
+    waiting = faxes.c.state.in_([State.PREPARING.value, State.QUEUED.value])
+    late = select(faxes).where(waiting, faxes.c.deadline_at <= datetime.now(UTC)).order_by(faxes.c.deadline_at)
+    rows = tx.execute(late.limit(limit).with_for_update(skip_locked=True)).mappings()
+    return [fax_from({str(name): value for name, value in row.items()}) for row in rows]
+
+
 async def fetch(db: Database, fax_id: UUID) -> Fax | None:
     """Return a fax, or None."""
     row = await one(db, select(faxes).where(faxes.c.id == fax_id, _THERE))

@@ -240,14 +240,13 @@ def _hold(tx: Connection, owner: str, keys: Keys) -> str | None:
     for key, slots in keys:
         if tx.execute(select(holds.c.key).where(holds.c.key == key, holds.c.owner == owner)).first():
             continue
-        for slot in range(slots):
-            if insert_new(tx, holds, {"key": key, "slot": slot, "owner": owner, "until": until}):
-                got.append((key, slot))
-                break
-        else:
+        taken = set(tx.execute(select(holds.c.slot).where(holds.c.key == key)).scalars())
+        slot = next((slot for slot in range(slots) if slot not in taken), None)
+        if slot is None or not insert_new(tx, holds, {"key": key, "slot": slot, "owner": owner, "until": until}):
             if got:
                 tx.execute(delete(holds).where(tuple_(holds.c.key, holds.c.slot).in_(got)))
             return key
+        got.append((key, slot))
     return None
 
 

@@ -22,20 +22,23 @@ POINTS = (
 )
 #: How long a process lives at most, in seconds, that does not come to the place where it was to die.
 LIFE = 1.2
+#: Kills between two judgements.
+BETWEEN = 25
 
 
 async def run(folder: Path, size: int) -> Report:
-    """*size* kills under load, and one undisturbed run at the end."""
+    """*size* kills under load; now and then, and at the end, an undisturbed run in which everything must be settled."""
     report = Report()
     dice = random.Random(size)  # the same places each time; the moments differ
     async with scene(folder) as stage:
-        async with stage.load(mails=3, faxes=0.5):
-            for _ in range(size):
-                await _live_and_die(stage, dice, report)
-        began = time.monotonic()
-        async with stage.house.serving():
-            report.recovered.append(time.monotonic() - began)
-            report.verdict = await stage.judged(patience=120)
+        for done in range(0, size, BETWEEN):
+            async with stage.load(mails=3, faxes=0.5):
+                for _ in range(min(BETWEEN, size - done)):
+                    await _live_and_die(stage, dice, report)
+            began = time.monotonic()
+            async with stage.house.serving():
+                report.recovered.append(time.monotonic() - began)
+                report.verdict = await stage.judged(patience=300)
     report.injected = size
     return report
 

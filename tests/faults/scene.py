@@ -16,6 +16,10 @@ from tests.scenarios.installation import CLINIC, REALM, Installation, installed
 READERS = (f"ward@{REALM}", f"inbox@{REALM}")
 
 
+#: Mails that wait for an answer at the same time, at most.
+AT_ONCE = 15
+
+
 @dataclass
 class Scene:
     """*house* with its mail server. ``tasks`` are mails that are being sent; ``injected`` counts faults made."""
@@ -37,10 +41,12 @@ class Scene:
 
     @contextlib.asynccontextmanager
     async def load(self, mails: float, faxes: float = 0.0) -> AsyncIterator[None]:
-        """So many mails and incoming faxes a second until the block ends."""
+        """So many mails and incoming faxes a second until the block ends; fewer while the gateway cannot keep up."""
 
         async def beat(act: Callable[[], object], rate: float) -> None:
             while rate:
+                while sum(not task.done() for task in self.tasks) >= AT_ONCE:
+                    await asyncio.sleep(0.05)
                 made = act()
                 if asyncio.iscoroutine(made):
                     await made

@@ -23,7 +23,7 @@ from gateway.application import Application
 from gateway.archive import SCRAP, Archive
 from gateway.attempt import Attempt
 from gateway.carrier_event import CarrierEvent, Happened
-from gateway.carriers.carrier import HandingOver, Order
+from gateway.carriers.carrier import Carrier, HandingOver, Order
 from gateway.carriers.emulator import Connection, EmulatedFax, Emulator, EmulatorSettings
 from gateway.carriers.telnyx import Telnyx
 from gateway.demo.catcher import CaughtMail, MailCatcher
@@ -59,7 +59,6 @@ from gateway.outbox import (
     Settle,
     Transmit,
 )
-from gateway.outbox.policy import lines
 from gateway.provisioning import Provisioning
 from gateway.reconcile import Reconcile
 from gateway.sandbox import Outputs, Sandbox, Source
@@ -239,7 +238,7 @@ class House:
     blobs: Folder
     emulator: Emulator
     catcher: MailCatcher
-    carrier: Telnyx
+    carrier: Carrier
     sandbox: OpenSandbox
     policy: Policy
     http: str
@@ -295,7 +294,7 @@ class House:
             SCRAP: self.archive.scrap,
         }
 
-    async def talk_to(self, carrier: Telnyx) -> None:
+    async def talk_to(self, carrier: Carrier) -> None:
         """Reach the carrier by *carrier* from now on."""
         await self.carrier.close()
         self.carrier = carrier
@@ -407,7 +406,7 @@ class House:
             if fax.rendering_id is not None:
                 mailbag.insert_rendering(tx, rendering)
             faxes.insert(tx, fax)
-            jobs.enqueue(tx, TRANSMIT, fax.id, keys=lines(tx, fax))
+            jobs.enqueue(tx, TRANSMIT, fax.id, keys=self.policy.lines(tx, fax))
 
         await self.db.write(unit)
         return fax.id

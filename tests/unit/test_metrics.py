@@ -24,11 +24,13 @@ def test_every_metric_has_its_name_and_type() -> None:
         "faxgate_faxes_held": "gauge",
         "faxgate_webhooks": "counter",
         "faxgate_poll_recovered": "counter",
+        "faxgate_carrier_gate": "gauge",
         "faxgate_media_fetch_seconds": "histogram",
         "faxgate_jobs": "gauge",
         "faxgate_oldest_job_seconds": "gauge",
         "faxgate_outgoing_mails": "counter",
         "faxgate_render_seconds": "histogram",
+        "faxgate_stamp_seconds": "histogram",
         "faxgate_sandbox_kills": "counter",
         "faxgate_db_commit_seconds": "histogram",
     }

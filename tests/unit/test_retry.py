@@ -42,6 +42,11 @@ def test_the_wait_doubles_and_stays_within_an_hour() -> None:
         assert within(wait, timedelta(minutes=minutes))
 
 
+def test_who_does_not_answer_is_given_twice_as_long() -> None:
+    for tries, minutes in ((1, 10), (2, 20), (3, 40), (4, 60)):
+        assert within(next_try(Outcome.NO_ANSWER, tries, 20, DELAY), timedelta(minutes=minutes))
+
+
 def test_a_wait_that_is_longer_than_an_hour_is_kept() -> None:
     for tries in (1, 5, 19):
         assert within(next_try(Outcome.BUSY, tries, 20, timedelta(hours=3)), timedelta(hours=3))

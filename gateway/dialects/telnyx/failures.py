@@ -8,6 +8,7 @@ REJECTED = "rejected_by_carrier"
 UNAUTHENTICATED = "carrier_authentication_failed"
 UNREACHABLE = "carrier_unreachable"
 CANCELED = "canceled"
+TOO_LATE = "deadline_passed"
 #: Telnyx's words for what is wrong with a document before anybody is called.
 NOT_FETCHED = "file_download_failed"
 TOO_LARGE = "file_size_limit_exceeded"
@@ -79,6 +80,7 @@ FAILURES: dict[str, tuple[Outcome, str]] = {
     "page_count_limit_limit_exceeded": (Outcome.DOCUMENT, _TOO_MANY_PAGES),  # as one of their lists spells it
     "sender_canceled": (Outcome.CANCELED, "The fax was canceled by its sender."),
     CANCELED: (Outcome.CANCELED, "The fax was canceled."),
+    TOO_LATE: (Outcome.REFUSED, f"The fax could not be sent in the time it had. {_SEND_LATER}"),
     REJECTED: (Outcome.REFUSED, f"The carrier did not accept the fax. {_TELL_ADMIN}"),
     UNAUTHENTICATED: (Outcome.REFUSED, f"The carrier did not accept the gateway's API key. {_TELL_ADMIN}"),
     UNREACHABLE: (Outcome.CARRIER, f"The carrier could not be reached. {_SEND_LATER}"),

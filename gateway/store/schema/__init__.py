@@ -17,8 +17,8 @@ from gateway.store.schema.people import (
     usage,
 )
 from gateway.store.schema.programs import media, secrets, webhook_deliveries
-from gateway.store.schema.queue import holds, jobs, nodes, watermarks
-from gateway.store.schema.records import events, outgoing, smtplog
+from gateway.store.schema.queue import carriers, holds, jobs, nodes, watermarks
+from gateway.store.schema.records import decisions, events, outgoing, smtplog
 from gateway.store.schema.trail import audit
 
 __all__ = [
@@ -26,6 +26,8 @@ __all__ = [
     "applications",
     "attempts",
     "audit",
+    "carriers",
+    "decisions",
     "destinations",
     "events",
     "faxboxes",

@@ -81,6 +81,9 @@ shares = Table(
     Column("owner", String(64), primary_key=True),
 )
 
+#: No deadline runs for a fax that the carrier has, or that waits for a person.
+_WAITING = text("state IN ('preparing', 'queued')")
+
 faxes = Table(
     "faxes",
     metadata,
@@ -111,6 +114,7 @@ faxes = Table(
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("tries_allowed", Integer, nullable=False, server_default="1"),
     Column("next_try_at", UtcDateTime),
+    Column("deadline_at", UtcDateTime),
     Column("failure_reason", Text, nullable=False, server_default=""),
     Column("failure_text", Text, nullable=False, server_default=""),
     Column("held_reason", Text, nullable=False, server_default=""),
@@ -146,6 +150,7 @@ faxes = Table(
         sqlite_where=text("direction = 'inbound'"),
         postgresql_where=text("direction = 'inbound'"),
     ),
+    Index("ix_faxes_deadline", "deadline_at", sqlite_where=_WAITING, postgresql_where=_WAITING),
     Index(
         "ix_faxes_open",
         "direction",

@@ -19,6 +19,7 @@ accounts = Table(
     text_column("keep_documents", 16),
     text_column("keep_records", 16),
     Column("limits", Json, nullable=False, server_default=text("'{}'")),
+    Column("channel_limit", Integer),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
 )

@@ -25,6 +25,9 @@ jobs = Table(
     Column("epoch", BigInteger),
     Column("claimed_at", UtcDateTime),
     Column("last_error", Text, nullable=False, server_default=""),
+    # How often the job has failed by a fault of ours, and how often the process died that ran it.
+    Column("raised", Integer, nullable=False, server_default="0"),
+    Column("crashes", Integer, nullable=False, server_default="0"),
     Index("ix_jobs_subject", "subject", "kind"),
     Index("ix_jobs_scheduled", "due", "id", sqlite_where=_SCHEDULED, postgresql_where=_SCHEDULED),
     Index("ix_jobs_ready", "kind", "priority", "due", "id", sqlite_where=_READY, postgresql_where=_READY),
@@ -40,6 +43,20 @@ holds = Table(
     Column("slot", Integer, primary_key=True, autoincrement=False),
     Column("owner", String(64), nullable=False, index=True),
     Column("until", UtcDateTime, nullable=False, index=True),
+)
+
+#: How a carrier is doing, as all nodes see it: see ``store/carriers.py``.
+carriers = Table(
+    "carriers",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("failing_since", UtcDateTime),
+    Column("opened", Integer, nullable=False, server_default="0"),
+    Column("open_until", UtcDateTime),
+    Column("probe_until", UtcDateTime),
+    Column("pause_until", UtcDateTime),
+    Column("next_at", UtcDateTime),
 )
 
 nodes = Table(

@@ -60,3 +60,16 @@ smtplog = Table(
     Index("ix_smtplog_account", "account_id", "at", "id"),
     Index("ix_smtplog_at", "at", "id"),
 )
+
+#: One-time links of our mails, by which somebody decides about a fax. Of the link's token there is only the digest.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("fax_id", Uuid, ForeignKey("faxes.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("used_at", UtcDateTime),
+    text_column("action", 16),
+)
