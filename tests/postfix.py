@@ -108,9 +108,7 @@ def there_is_a_postfix() -> bool:
 async def postfix(more: str = "") -> AsyncIterator[Postfix]:
     """A Postfix with the lines *more* in its main.cf. Its folder is one that its own user may walk to."""
     with tempfile.TemporaryDirectory(prefix="postfix.", dir="/var/tmp") as folder:
-        root = Path(folder)
-        root.chmod(0o755)
-        port = _free_port()
+        root, port = Path(folder), _free_port()
         _write(root, port, more)
         process = await asyncio.create_subprocess_exec(
             *("/usr/lib/postfix/sbin/master", "-c", str(root), "-d"),
@@ -128,9 +126,10 @@ async def postfix(more: str = "") -> AsyncIterator[Postfix]:
 
 
 def _write(root: Path, port: int, more: str) -> None:
+    root.chmod(0o755)
     (root / "main.cf").write_text(_MAIN.format(root=root, more=more))
     (root / "master.cf").write_text(_MASTER.format(port=port))
-    owner, group = pwd.getpwnam("postfix"), shutil.os.stat("/usr/sbin/postdrop").st_gid
+    owner, group = pwd.getpwnam("postfix"), os.stat("/usr/sbin/postdrop").st_gid
     for name in ("queue", "data", "queue/pid"):
         (root / name).mkdir()
     for name in ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved"):

@@ -19,16 +19,15 @@ from sqlalchemy import (
     Executable,
     Select,
     func,
-    insert,
     literal,
     select,
     tuple_,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import Kind, Refusal, refuse
+from gateway.store import inserts
 
 T = TypeVar("T")
 #: What a unit works in.
@@ -114,13 +113,12 @@ def first(tx: Connection, statement: Select[Any]) -> Row | None:
 
 def insert_new(tx: Connection, table: Any, values: Mapping[str, Any]) -> bool:
     """Insert a row unless it would violate a unique constraint; return whether it was inserted."""
-    make = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-    return bool(tx.execute(make(table).values(**values).on_conflict_do_nothing()).rowcount)
+    return bool(inserts.insert(tx, table, values, ignore=True))
 
 
 def add(tx: Connection, table: Any, values: Mapping[str, Any]) -> None:
     """Insert a row."""
-    tx.execute(insert(table).values(**values))
+    inserts.insert(tx, table, values)
 
 
 def changed(tx: Connection, statement: Executable) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from gateway.store.schema import faxes
 
 #: What was erased is nobody's business any more.
 _THERE = faxes.c.erased_at.is_(None)
+_NAMES = tuple(faxes.c.keys())
+_VALUES = attrgetter(*_NAMES)
 OPEN_STATES = [state.value for state in State if state not in FINAL]
 
 
@@ -29,7 +32,7 @@ def fax_from(row: Row) -> Fax:
 
 def insert(tx: Connection, fax: Fax) -> None:
     """Add a fax."""
-    add(tx, faxes, {name: getattr(fax, name) for name in faxes.c.keys()})  # noqa: SIM118 - columns are no dict
+    add(tx, faxes, dict(zip(_NAMES, _VALUES(fax), strict=True)))
 
 
 def get(tx: Connection, fax_id: UUID, *, lock: bool = False) -> Fax | None:

@@ -63,15 +63,20 @@ def enqueue(
 ) -> None:
     """Add a job; at once ready (or blocked on one of *keys*) when *due* is None or past."""
     now = datetime.now(UTC)
+    at_once = due is None and not keys
     values: dict[str, Any] = {
         "kind": kind,
         "subject": str(subject),
-        "state": "scheduled",
+        "state": "ready" if at_once else "scheduled",
         "priority": priority,
         "due": due or now,
         "created_at": now,
         "keys": [list(key) for key in keys or []],
     }
+    if at_once:
+        add(tx, jobs, values)
+        tx.info[WOKEN] = True
+        return
     identity = tx.execute(jobs.insert().values(**values).returning(jobs.c.id)).scalar_one()
     if values["due"] <= now:
         _advance(tx, identity, str(subject), values["keys"])

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from gateway import metrics
 from gateway.errors import Kind, refuse
 from gateway.store.database import NO_SPACE, WOKEN, Before, Row, closed, disk_full, shielded
+from gateway.store.inserts import execute
 
 T = TypeVar("T")
 GROUP = 64
@@ -96,20 +97,20 @@ class _Writer(threading.Thread):
             return
         try:
             with metrics.db_commit_seconds.time():
-                tx.exec_driver_sql("BEGIN IMMEDIATE")
+                execute(tx, "BEGIN IMMEDIATE")
                 for waiting in runnable:
                     _run(tx, waiting)
-                tx.exec_driver_sql("COMMIT")
+                execute(tx, "COMMIT")
         except Exception as error:
             with contextlib.suppress(Exception):
-                tx.exec_driver_sql("ROLLBACK")
+                execute(tx, "ROLLBACK")
             for waiting in runnable:
                 waiting.error = translated(error)
 
 
 def _run(tx: Connection, waiting: _Waiting) -> None:
     """Run one unit in its savepoint. Its own exceptions and constraint violations undo only it."""
-    tx.exec_driver_sql("SAVEPOINT unit")
+    execute(tx, "SAVEPOINT unit")
     try:
         waiting.value = waiting.unit(tx)
     except IntegrityError as error:
@@ -119,8 +120,8 @@ def _run(tx: Connection, waiting: _Waiting) -> None:
     except Exception as error:
         waiting.error = error
     if waiting.error is not None:
-        tx.exec_driver_sql("ROLLBACK TO unit")
-    tx.exec_driver_sql("RELEASE unit")
+        execute(tx, "ROLLBACK TO unit")
+    execute(tx, "RELEASE unit")
 
 
 def translated(error: Exception) -> Exception:

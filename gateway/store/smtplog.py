@@ -1,7 +1,8 @@
 """The smtplog: one row for every SMTP transaction, taken or refused."""
 
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,9 @@ from gateway.transaction import SmtpRecord, Transaction
 
 #: Between the making of a fax and the record of its mail lies no more than this.
 _NEAR = timedelta(hours=1)
+
+_NAMES = tuple(field.name for field in fields(SmtpRecord))
+_VALUES = attrgetter(*_NAMES)
 
 
 def record_from(row: Row) -> SmtpRecord:
@@ -80,7 +84,7 @@ def _recipient(recipient: Any) -> dict[str, str]:
 def insert(tx: Connection, *records: SmtpRecord) -> None:
     """Add the records of a transaction."""
     for record in records:
-        add(tx, smtplog, asdict(record))
+        add(tx, smtplog, dict(zip(_NAMES, _VALUES(record), strict=True)))
 
 
 def listing(
