@@ -30,6 +30,7 @@ COMMANDS = {
     "faxboxes": "Faxboxes: who may send by mail, and who gets what.",
     "smtp-users": "People who log in to send by mail.",
     "numbers": "Fax numbers of ours, and where their faxes go.",
+    "render": "Show what would be faxed, without sending it.",
     "send": "Fax a file.",
     "queue": "Outgoing faxes: list, show, hold, release, retry, cancel.",
     "inbox": "Received faxes: list, show, save, assign.",
