@@ -86,8 +86,10 @@ class Fax:
     of the document, ``pages_sent`` what the carrier reported, ``duration`` is in seconds; None is "not reported".
     ``source`` is the blob of the message or document that the fax was made from and ``parts`` the indexes of the
     parts of a message to fax (empty: the whole blob is one document). ``pages_blob`` holds the rendered or received
-    document, ``media_type`` its type. ``tries`` counts attempts made, ``tries_allowed`` all that may be made;
-    none begins after ``deadline_at`` (None until its pages are ready: then the settings decide).
+    document, ``media_type`` its type, ``cover_blob`` its cover page ("" for none). While a long document is rendered
+    ``pages_done`` of ``pages_to_do`` are ready; both are None at any other time. ``tries`` counts attempts made,
+    ``tries_allowed`` all that may be made; none begins after ``deadline_at`` (None until its pages are ready: then the
+    settings decide).
     ``user`` is who logged in to send it, ``approved`` that a person let it pass the limits of the day.
 
     ``documents`` lists the files of a fax that did not come by mail (``as_document`` and ``as_remote`` of
@@ -120,6 +122,9 @@ class Fax:
     pages_blob: str = ""
     media_type: str = ""
     pages: int | None = None
+    pages_done: int | None = None
+    pages_to_do: int | None = None
+    cover_blob: str = ""
     pages_sent: int | None = None
     duration: int | None = None
     partial: bool = False

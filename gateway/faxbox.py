@@ -18,6 +18,8 @@ class Faxbox:
 
     ``permit`` lists senders: an address, ``*@domain``, or a regular expression that must match the whole address.
     ``retries`` is the number of tries in all, None for the setting's. ``file_type`` "" means the application's.
+    With ``cover`` each fax has a cover page. ``body`` says what becomes of a mail's text: "ignore", "cover" (it is
+    the note on a cover page) or "alone" (it is a document of its own, before what is attached).
     ``limits`` are its own ceilings of a day (``allowance.Allowance``); what is missing is the setting's.
     ``extra`` keeps fields that the gateway does not act on, as they were given.
     """
@@ -40,6 +42,8 @@ class Faxbox:
     inbound_emails: list[str] = field(default_factory=list)
     outbound_emails: list[str] = field(default_factory=list)
     file_type: str = ""
+    cover: bool = False
+    body: str = "ignore"
     limits: dict[str, int] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 

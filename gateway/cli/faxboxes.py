@@ -51,6 +51,16 @@ Timezone = Annotated[str | None, typer.Option(metavar="ZONE", show_default=False
 Retries = Annotated[
     int | None, typer.Option(metavar="N", show_default=False, help="Tries in all; else the one of the settings.")
 ]
+Cover = Annotated[
+    bool | None, typer.Option("--cover/--no-cover", show_default=False, help="Whether each fax has a cover page.")
+]
+Body = Annotated[
+    Literal["ignore", "cover", "alone", ""] | None,
+    typer.Option(
+        show_default=False,
+        help="What becomes of a mail's text: ignore; cover: it is the cover page's note; alone: pages of its own, in front.",
+    ),
+]
 FileType = Annotated[
     Literal["pdf", "tiff", ""] | None,
     typer.Option(show_default=False, help="Of received faxes; else the application's."),
@@ -78,6 +88,8 @@ async def create(
     timezone: Timezone = None,
     retries: Retries = None,
     file_type: FileType = None,
+    cover: Cover = None,
+    body: Body = None,
     as_json: Json = False,
 ) -> None:
     """Make a faxbox, with a mail host of its own."""
@@ -97,6 +109,8 @@ async def create(
         timezone=timezone,
         retries=retries,
         file_type=file_type,
+        cover=cover,
+        body=body,
     )
     box = await house.provisioning.create_faxbox(owner.id, fields)
     show.one(box, _facts(box), json=as_json)
@@ -153,6 +167,8 @@ async def update(
     timezone: Timezone = None,
     retries: Retries = None,
     file_type: FileType = None,
+    cover: Cover = None,
+    body: Body = None,
     daily_limit: DailyLimits = None,
     as_json: Json = False,
 ) -> None:
@@ -173,6 +189,8 @@ async def update(
         timezone=timezone,
         retries=retries,
         file_type=file_type,
+        cover=cover,
+        body=body,
     )
     if limits := daily_limits(daily_limit):
         await house.provisioning.set_daily_limits("faxbox", found.id, limits)
@@ -205,6 +223,13 @@ def _permitted(box: Faxbox, permit: list[str] | None, add: list[str], remove: li
     return [*kept, *(entry for entry in add if entry not in kept)]
 
 
+_BODIES = {
+    "ignore": "is not faxed",
+    "cover": "is the note on the cover page",
+    "alone": "is faxed before what is attached",
+}
+
+
 def _facts(box: Faxbox) -> list[tuple[str, object]]:
     return [
         ("id", box.id),
@@ -225,6 +250,8 @@ def _facts(box: Faxbox) -> list[tuple[str, object]]:
         ("gets received faxes", box.inbound_emails),
         ("in the format", box.file_type or "of the application"),
         ("is told of sent ones", box.outbound_emails),
+        ("cover page", "yes" if box.cover or box.body == "cover" else "no"),
+        ("a mail's text", _BODIES[box.body]),
         ("timezone", box.timezone or "the account's"),
         ("tries", "of the settings" if box.retries is None else max(1, box.retries)),
         ("daily limits", limits_text(box.limits)),

@@ -30,12 +30,16 @@ def _sending(fax: Fax, waiting: Sequence[Row]) -> str:
     if job is None:
         return "the carrier has it, and tells how it ends"
     if job["kind"] == "prepare":
-        return f"its pages are made{_time(job)}"
+        return f"its pages are made{_time(job)}{_progress(fax)}"
     number = f"try {fax.tries + 1} of {fax.tries_allowed}"
     if job["state"] == "blocked":
         what = "the line to its number" if str(job["blocked_on"]).startswith("number:") else "a channel"
         return f"{number} as soon as {what} is free"
     return f"{number}{_time(job)}"
+
+
+def _progress(fax: Fax) -> str:
+    return f", {fax.pages_done} of {fax.pages_to_do} are ready" if fax.pages_done is not None else ""
 
 
 def _document(waiting: Sequence[Row]) -> str:

@@ -16,6 +16,7 @@ from gateway.ids import digest, new_id
 from gateway.limits import Limits
 from gateway.outbox.hold import hold
 from gateway.outbox.policy import PREPARE, TRANSMIT, Policy
+from gateway.outbox.progress import Progress
 from gateway.outbox.settle import Settle
 from gateway.sandbox import Outputs, Sandbox, Source
 from gateway.store import faxes, jobs, mailbag
@@ -80,7 +81,11 @@ class Prepare:
             outputs = Outputs(tiff.fileno(), pdf.fileno(), preview.fileno())
             with metrics.render_seconds.time():
                 descriptors = [source.fileno() for source in sources]
-                done = await self._sandbox.render(descriptors, self._source(fax), outputs)
+                progress = Progress(self._db, fax.id)
+                try:
+                    done = await self._sandbox.render(descriptors, self._source(fax), outputs, progress)
+                finally:
+                    await progress.end()
             values: dict[str, Any] = {
                 "id": new_id(),
                 "key": key,
@@ -119,6 +124,8 @@ class Prepare:
             "held_reason": reason,
             "rendering_id": rendering["id"],
             "pages": rendering["pages"],
+            "pages_done": None,
+            "pages_to_do": None,
             "pages_blob": rendering["pdf_blob"],
             "media_type": MediaType.PDF.value,
             "deadline_at": fax.deadline_at or fax.created_at + self._policy.deadline,

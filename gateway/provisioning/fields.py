@@ -229,3 +229,11 @@ def password(field: str, value: Any) -> str:
     if len(value) < passwords.LEAST_CHARACTERS:
         raise invalid(field, f"must have {passwords.LEAST_CHARACTERS} characters or more")
     return value
+
+
+def body(field: str, value: Any) -> str:
+    """What becomes of a mail's text: ignore, cover or alone; "" means ignore."""
+    word = value or "ignore"
+    if word not in ("ignore", "cover", "alone"):
+        raise invalid(field, "must be ignore, cover or alone")
+    return str(word)

@@ -51,6 +51,8 @@ _FAXBOX: dict[str, fields.Check] = {
     "inbound_emails": fields.emails,
     "outbound_emails": fields.emails,
     "file_type": fields.optional_file_type,
+    "cover": fields.flag,
+    "body": fields.body,
     "extra": fields.extra,
 }
 

@@ -75,6 +75,8 @@ faxboxes = Table(
     Column("inbound_emails", Json, nullable=False),
     Column("outbound_emails", Json, nullable=False),
     text_column("file_type", 8),
+    Column("cover", Boolean, nullable=False, server_default=text("false")),
+    Column("body", String(8), nullable=False, server_default="ignore"),
     Column("limits", Json, nullable=False, server_default=text("'{}'")),
     Column("extra", Json, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
