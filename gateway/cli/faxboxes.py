@@ -58,7 +58,7 @@ Body = Annotated[
     Literal["ignore", "cover", "alone", ""] | None,
     typer.Option(
         show_default=False,
-        help="What becomes of a mail's text: ignore; cover: it is the cover page's note; alone: pages of its own, in front.",
+        help="What becomes of a mail's text: nothing, the note on a cover page, or pages of its own.",
     ),
 ]
 FileType = Annotated[
