@@ -17,6 +17,7 @@ from gateway import gate, logs, metrics, parts, systemd
 from gateway.errors import ConfigurationError, Refusal
 from gateway.ids import new_token
 from gateway.intake import Intake
+from gateway.intake.evidence import Evidence
 from gateway.outbox import PREPARE
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings
@@ -36,6 +37,8 @@ GRACE = 25.0
 ROUTING_EVERY = 1.0
 COUNT_EVERY = 15.0
 EXPIRE_EVERY = 30.0
+#: A machine that has just started may reach its name servers a moment later; seconds between tries.
+DNS_PATIENCE = (2.0, 4.0)
 
 
 class Daemon:
@@ -176,6 +179,7 @@ class Daemon:
 
     async def _open_smtp(self, sandbox: Sandbox, sockets: list[socket.socket] | None) -> None:
         settings = self.settings
+        evidence = await self._evidence(sandbox) if parts.strangers(settings) else None
         intake = Intake(
             self.db,
             self.blobs,
@@ -183,6 +187,7 @@ class Daemon:
             parts.limits(settings),
             tries=settings.fax.attempts,
             max_recipients=settings.smtp.max_recipients,
+            evidence=evidence,
         )
         await intake.refresh()
         await self._stack.enter_async_context(_rhythm(intake.refresh, ROUTING_EVERY))
@@ -199,6 +204,21 @@ class Daemon:
         )
         await self.smtp.start()
         self._stack.push_async_callback(self.smtp.stop, GRACE)
+
+    async def _evidence(self, sandbox: Sandbox) -> Evidence:
+        """Return who judges strangers; raises ConfigurationError while no name server answers."""
+        resolver = parts.resolver(self.settings)
+        for patience in (*DNS_PATIENCE, None):
+            try:
+                await resolver.check()
+                break
+            except ConfigurationError:
+                if patience is None:
+                    raise
+            await asyncio.sleep(patience)
+        evidence = Evidence(resolver, sandbox, parts.relays(self.settings))
+        self._stack.callback(evidence.stop)
+        return evidence
 
     # -- how it is -----------------------------------------------------------------------------------------------------
 

@@ -184,3 +184,32 @@ class Inspection:
     media_type: str
     pages: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A DKIM signature of a mail: its place among all of them, whose it says it is, and where its key lies.
+
+    ``covers_recipients``: nobody can have put other recipients into To and Cc.
+    """
+
+    number: int
+    domain: str
+    selector: str
+    covers_recipients: bool
+
+    @property
+    def key_name(self) -> str:
+        """The DNS name of its key (RFC 6376, 3.6.2.1)."""
+        return f"{self.selector}._domainkey.{self.domain}"
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What a mail offers as evidence of its sender. ``header_from`` is "" unless exactly one address is certain;
+    ``relayed`` are method, result and domain of what a relay of ours says of it."""
+
+    header_from: str
+    addressed: tuple[str, ...] = ()
+    signatures: tuple[Signature, ...] = ()
+    relayed: tuple[tuple[str, str, str], ...] = ()

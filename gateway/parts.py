@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 from gateway.allowance import Allowance, Allowances
 from gateway.carriers.telnyx import Telnyx
-from gateway.errors import ConfigurationError
+from gateway.dns import Resolver
 from gateway.fetch import Fetcher
 from gateway.gate import Gate
+from gateway.intake.evidence import Relay
 from gateway.limits import Limits
 from gateway.mail.smarthost import Smarthost
 from gateway.notify import Sender
 from gateway.outbox import Policy
 from gateway.provisioning import Provisioning
-from gateway.settings import Settings
+from gateway.settings import Settings, split_address
 from gateway.smtp.door import SmtpLimits
 from gateway.smtp.listener import MX, Listener
 from gateway.store.blobs import Blobs
@@ -53,9 +54,7 @@ def fetcher(settings: Settings) -> Fetcher:
 
 
 def listeners(settings: Settings) -> Sequence[Listener]:
-    """Where the SMTP door listens. Raises ConfigurationError for what it cannot serve."""
-    if any(listener.mode == MX for listener in settings.smtp.listeners):
-        raise ConfigurationError('[[smtp.listeners]] mode = "mx": no sender can be proved yet; use "trusted"')
+    """Where the SMTP door listens."""
     return [
         Listener(
             listener.address,
@@ -68,6 +67,22 @@ def listeners(settings: Settings) -> Sequence[Listener]:
         )
         for listener in settings.smtp.listeners
     ]
+
+
+def strangers(settings: Settings) -> bool:
+    """Return whether mail of strangers is taken, who must prove who they are."""
+    return any(listener.mode == MX for listener in settings.smtp.listeners)
+
+
+def resolver(settings: Settings) -> Resolver:
+    """Who is asked about names."""
+    return Resolver([split_address(server) for server in settings.dns.servers], settings.dns.timeout.total_seconds())
+
+
+def relays(settings: Settings) -> list[Relay]:
+    """Mail servers of our own in front of listeners for strangers."""
+    listeners = [listener for listener in settings.smtp.listeners if listener.relays]
+    return [Relay(listener.authserv_id, tuple(listener.relays)) for listener in listeners]
 
 
 def smtp_limits(settings: Settings) -> SmtpLimits:

@@ -34,6 +34,8 @@ async def look(settings: Settings, *, offline: bool) -> AsyncIterator[Finding]:
     for finding in sandbox():
         yield finding
     yield await _tried("listeners", _listeners(settings))
+    if parts.strangers(settings):
+        yield await _dns(settings, offline=offline)
     for finding in _public_url(settings):
         yield finding
     for finding in await _carrier(settings, offline=offline):
@@ -148,6 +150,12 @@ def _without_blobs(root: Path) -> str:
             f"[blobs] url: {root} does not exist; make it, and give it to the user of faxgate serve"
         )
     return f"{root} does not exist yet; faxgate serve makes it"
+
+
+async def _dns(settings: Settings, *, offline: bool) -> Finding:
+    if offline:
+        return Finding("dns", Verdict.SKIPPED, "no name server is asked (--offline)")
+    return await _tried("dns", parts.resolver(settings).check())
 
 
 async def _listeners(settings: Settings) -> str:

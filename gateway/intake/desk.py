@@ -1,5 +1,6 @@
 """The reception behind the SMTP door: decides over each address, and takes the whole mail or none of it."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -7,12 +8,13 @@ from uuid import UUID
 
 from gateway import crashpoint, logs
 from gateway.address import parse_mailbox, shown
-from gateway.document import Automatic, Reading
+from gateway.document import Automatic, Offers, Reading
 from gateway.errors import Kind, Refusal, refuse
 from gateway.fax import Direction, Fax, Origin, Quality, State
 from gateway.faxbox import Faxbox
 from gateway.ids import digest, new_id
-from gateway.intake.routing import Routing
+from gateway.intake.evidence import Evidence
+from gateway.intake.routing import Route, Routing
 from gateway.limits import Limits
 from gateway.notify import distinct
 from gateway.outbox import enter
@@ -23,6 +25,9 @@ from gateway.store.database import Database, Tx
 from gateway.transaction import Recipient, Spooled, Transaction
 
 log = logs.logger(__name__)
+#: The mode of listeners whose clients are strangers (``smtp.listener``).
+MX = "mx"
+_ANOTHER = "this number belongs to another faxbox; send it in a mail of its own"
 #: The disk must still take this much beside a message, so that what was accepted can be finished.
 RESERVE_BYTES = 256 * 1024 * 1024
 SAME_MAIL = timedelta(hours=48)
@@ -38,10 +43,19 @@ _AUTOMATIC = {
 
 
 class Intake:
-    """Serves ``smtp.reception.Reception``. ``tries`` and ``quality`` hold where the faxbox says nothing."""
+    """Serves ``smtp.reception.Reception``. ``tries`` and ``quality`` hold where the faxbox says nothing. Without
+    *evidence* nobody is believed who comes over a listener of mode mx."""
 
     def __init__(
-        self, db: Database, blobs: Blobs, sandbox: Sandbox, limits: Limits, *, tries: int, max_recipients: int
+        self,
+        db: Database,
+        blobs: Blobs,
+        sandbox: Sandbox,
+        limits: Limits,
+        *,
+        tries: int,
+        max_recipients: int,
+        evidence: Evidence | None = None,
     ) -> None:
         self._db = db
         self._blobs = blobs
@@ -49,6 +63,7 @@ class Intake:
         self._limits = limits
         self._tries = tries
         self._max_recipients = max_recipients
+        self._evidence = evidence
         self.routing = Routing()
 
     async def refresh(self) -> None:
@@ -61,6 +76,7 @@ class Intake:
     def sender(self, transaction: Transaction, path: str) -> None:
         """MAIL. The null path passes here; what it is for is known at RCPT."""
         transaction.sender = path
+        transaction.author = "" if transaction.mode == MX else path
         if path and parse_mailbox(path) is None:
             raise refuse(Kind.SENDER_INVALID, f"{shown(path)} is not a mail address; correct the sender", path)
         if path and transaction.login is not None and not transaction.login.owns(path):
@@ -92,15 +108,25 @@ class Intake:
         route = self.routing.route(recipient.written)
         recipient.number, recipient.domain = route.number, route.domain
         self._limits.check(route.number)
-        box = self.routing.choose(transaction.sender, route, transaction.login)
-        if transaction.accepted and transaction.faxbox_id != box.id:
-            raise refuse(Kind.ANOTHER_FAXBOX, "this number belongs to another faxbox; send it in a mail of its own")
+        transaction.account_id = recipient.account_id = route.account.id
+        if transaction.mode == MX:
+            self._same_host(transaction, route)
+        else:
+            self._assign(transaction, recipient, self.routing.choose(transaction.sender, route, transaction.login))
         if len(transaction.accepted) >= self._max_recipients:
             raise refuse(
                 Kind.TOO_MANY_RECIPIENTS, f"one mail takes {self._max_recipients} numbers; send the rest again"
             )
-        transaction.account_id, transaction.faxbox_id = route.account.id, box.id
-        recipient.account_id, recipient.faxbox_id = route.account.id, box.id
+
+    def _assign(self, transaction: Transaction, recipient: Recipient, box: Faxbox) -> None:
+        if transaction.accepted and transaction.faxbox_id != box.id:
+            raise refuse(Kind.ANOTHER_FAXBOX, _ANOTHER)
+        transaction.faxbox_id = recipient.faxbox_id = box.id
+
+    def _same_host(self, transaction: Transaction, route: Route) -> None:
+        """Who sends is known when the mail is here; then one host leads to one faxbox."""
+        if any(earlier.domain != route.domain for earlier in transaction.accepted):
+            raise refuse(Kind.ANOTHER_FAXBOX, _ANOTHER)
 
     def spool(self, declared_size: int) -> Spool:
         """DATA: a file for the message, unless the disk is nearly full."""
@@ -109,10 +135,27 @@ class Intake:
         return self._blobs.spool()
 
     async def prove(self, transaction: Transaction, message: Spooled) -> None:
-        """A mail of a stranger: nothing that it says about its sender can be checked yet, so it is refused."""
-        raise refuse(
-            Kind.SENDER_NOT_PERMITTED, "mail from strangers is not taken here; send it through your own server"
-        )
+        """A mail of a stranger: its From field must be of somebody who may send here, and proved by DKIM or SPF."""
+        if self._evidence is None:
+            raise refuse(Kind.SENDER_NOT_PERMITTED, "mail from strangers is not taken here")
+        offers = await self._evidence.offers(transaction, message)
+        for recipient in transaction.accepted:
+            route = self.routing.route(recipient.written)
+            recipient.faxbox_id = transaction.faxbox_id = self.routing.choose(offers.header_from, route).id
+        numbers = {recipient.number for recipient in transaction.accepted}
+        named = numbers <= self._named(offers, transaction.accepted[0].domain)
+        proof = await self._evidence.prove(transaction, message, offers, named=named)
+        transaction.author = offers.header_from
+        log.info("sender proved", transaction=str(transaction.id), peer=transaction.peer, by=proof)
+
+    def _named(self, offers: Offers, domain: str) -> set[str]:
+        """Return the numbers at *domain* that the To and Cc fields of a mail name."""
+        found = set()
+        for address in offers.addressed:
+            with contextlib.suppress(Refusal):
+                route = self.routing.route(address)
+                found |= {route.number} if route.domain == domain else set()
+        return found
 
     # -- the mail ------------------------------------------------------------------------------------------------------
 
@@ -193,7 +236,7 @@ class Intake:
             pages=reading.pages,
             tries_allowed=max(1, box.retries) if box.retries is not None else self._tries,
             user=transaction.login.name if transaction.login else "",
-            notify=distinct([transaction.sender, *box.outbound_emails]),
+            notify=distinct([transaction.author, *box.outbound_emails]),
         )
 
     def _keep(self, tx: Tx, transaction: Transaction, reading: Reading, message: Spooled, new: list[Fax]) -> int:
@@ -215,7 +258,7 @@ class Intake:
         key = "\n".join(
             [
                 str(fax.account_id),
-                transaction.sender.casefold(),
+                transaction.author.casefold(),
                 fax.to_number,
                 reading.body_digest,
                 reading.message_id,
@@ -232,7 +275,7 @@ class Intake:
             "size": message.size,
             "sha256": message.sha256,
             "message_id": reading.message_id,
-            "sender": transaction.sender,
+            "sender": transaction.author,
             "subject": reading.subject,
             "parts": transaction.found,
             "received_at": datetime.now(UTC),

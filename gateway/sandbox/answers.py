@@ -1,9 +1,18 @@
 """The answers of confined processes, checked before they are believed."""
 
 from dataclasses import asdict
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from gateway.document import Automatic, Inspection, Part, Reading, RenderedDocument, StampedDocument
+from gateway.document import (
+    Automatic,
+    Inspection,
+    Offers,
+    Part,
+    Reading,
+    RenderedDocument,
+    Signature,
+    StampedDocument,
+)
 from gateway.sandbox.wire import Garbled, Header, reason_from
 
 #: Beyond any document that is opened.
@@ -79,6 +88,40 @@ def step_from(value: object) -> tuple[int, int, str, int]:
 def converted_from(value: object) -> int:
     """Read the pages of a ``converted``; raises Garbled."""
     return _get({"pages": value}, "pages", int)
+
+
+def offers_from(value: object) -> Offers:
+    """Read the ``offers`` of a mail; raises Garbled."""
+    known = _header(value)
+    addressed, relayed = _list(known, "addressed"), _list(known, "relayed")
+    if not all(isinstance(address, str) for address in addressed):
+        raise Garbled("no addresses")
+    if not all(isinstance(found, list) and [type(part) for part in found] == [str, str, str] for found in relayed):
+        raise Garbled("no results")
+    signatures = tuple(_signature(signature) for signature in _list(known, "signatures"))
+    results = tuple((found[0], found[1], found[2]) for found in relayed)
+    return Offers(_get(known, "header_from", str), tuple(addressed), signatures, results)
+
+
+def _signature(value: object) -> Signature:
+    known = _header(value)
+    domain, selector = (_get(known, name, str) for name in ("domain", "selector"))
+    return Signature(_get(known, "number", int), domain, selector, _get(known, "covers_recipients", bool))
+
+
+def verified_from(value: object) -> dict[int, str]:
+    """Read the ``verified`` signatures of a mail; raises Garbled."""
+    if not isinstance(value, list):
+        raise Garbled("no verdicts")
+    pairs = [{"number": pair[0], "fault": pair[1]} for pair in value if isinstance(pair, list) and len(pair) == 2]
+    return {_get(pair, "number", int): _get(pair, "fault", str) for pair in pairs}
+
+
+def _list(known: Header, name: str) -> list[Any]:
+    value = known.get(name)
+    if not isinstance(value, list):
+        raise Garbled(f"no {name}")
+    return value
 
 
 def _automatic(known: Header) -> Automatic:

@@ -16,7 +16,7 @@ from PIL import Image
 from gateway.document import claimed, sniff
 from gateway.documents import open as documents
 from gateway.errors import Kind, Refusal, refuse
-from gateway.mail import parse
+from gateway.mail import evidence, parse
 from gateway.mail.headers import Buffer
 from gateway.sandbox import confine
 from gateway.sandbox.answers import reading_header
@@ -76,10 +76,23 @@ def _answer(header: Header, descriptor: int) -> Header:
             return reading_header(parse.read(with_message, DOCUMENTS))
         finally:
             release(with_message)
+    if header["do"] in {"offers", "verify"}:
+        return _evidence(header, descriptor)
     if header["do"] == "inspect":
         claim = claimed(str(header["media_type"]), str(header["name"]))
         return {"inspection": asdict(documents.inspect(whole(descriptor), THE_DOCUMENT, claim))}
     raise refuse(Kind.INTERNAL, "the request is unknown")
+
+
+def _evidence(header: Header, descriptor: int) -> Header:
+    message = mapped(descriptor, int(header["size"]))
+    try:
+        if header["do"] == "offers":
+            return {"offers": asdict(evidence.offers(message, header["authserv"]))}
+        faults = evidence.verify(message, header["records"], header["which"])
+        return {"verified": [[number, fault] for number, fault in faults.items()]}
+    finally:
+        release(message)
 
 
 def mapped(descriptor: int, size: int) -> Buffer:

@@ -11,9 +11,17 @@ from dataclasses import asdict
 
 from gateway import logs
 from gateway.document import Header as HeaderLine
-from gateway.document import Inspection, MediaType, Reading, RenderedDocument, StampedDocument
+from gateway.document import Inspection, MediaType, Offers, Reading, RenderedDocument, StampedDocument
 from gateway.errors import ConfigurationError, Kind, Reason, refuse
-from gateway.sandbox.answers import converted_from, inspection_from, reading_from, rendered_from, stamped_from
+from gateway.sandbox.answers import (
+    converted_from,
+    inspection_from,
+    offers_from,
+    reading_from,
+    rendered_from,
+    stamped_from,
+    verified_from,
+)
 from gateway.sandbox.link import Gone, reopened
 from gateway.sandbox.readers import Deadly, Readers
 from gateway.sandbox.renderers import Renderers
@@ -74,6 +82,31 @@ class Sandbox:
             return reading_from(answer.get("reading"))
         except (Deadly, Garbled):
             return Reading((), refusal=_UNREADABLE)
+
+    async def offers(self, message_fd: int, size: int, authserv: str = "") -> Offers:
+        """Return what a mail offers as evidence of its sender, and what the relay *authserv* says of it.
+
+        Raises Refusal(MESSAGE_UNREADABLE) for a mail that cannot be read.
+        """
+        answer = await self._evidence(message_fd, {"do": "offers", "size": size, "authserv": authserv})
+        return offers_from(answer.get("offers"))
+
+    async def verify(self, message_fd: int, size: int, records: dict[str, str], which: list[int]) -> dict[int, str]:
+        """Verify the DKIM signatures numbered *which* against the keys in *records* (by their DNS names).
+
+        Returns what is wrong with each, "" for a valid one; raises Refusal(MESSAGE_UNREADABLE).
+        """
+        request = {"do": "verify", "size": size, "records": records, "which": which}
+        return verified_from((await self._evidence(message_fd, request)).get("verified"))
+
+    async def _evidence(self, message_fd: int, request: Header) -> Header:
+        try:
+            with _for_reading(message_fd) as file:
+                answer = await self._readers.ask(request, file)
+            _check(answer)
+        except (Deadly, Garbled):
+            raise refuse(_UNREADABLE.kind, _UNREADABLE.sentence) from None
+        return answer
 
     async def inspect(self, document_fd: int, name: str = "", media_type: str = "") -> Inspection:
         """Say what a document is, by its first bytes, and how many pages it has.

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from gateway.settings.section import Count, Section
-from gateway.settings.values import BlobsUrl, DatabaseUrl, Duration, Email, FilePath, WebUrl
+from gateway.settings.values import BlobsUrl, DatabaseUrl, Duration, Email, FilePath, Listed, NameServer, WebUrl
 
 
 class Node(Section):
@@ -124,3 +124,12 @@ class Operator(Section):
     """The person who looks after the gateway."""
 
     email: Email = Field("", description="Who is told of held, unrouted and undeliverable faxes.")
+
+
+class Dns(Section):
+    """Where names are looked up that prove who sent a mail (mx listeners: SPF, DKIM and DMARC)."""
+
+    servers: Annotated[tuple[NameServer, ...], Listed] = Field(
+        (), description="Name servers, like 127.0.0.1:53. Empty: those of the system."
+    )
+    timeout: Duration = Field(timedelta(seconds=5), description="For one question, with all its tries.")

@@ -29,8 +29,17 @@ class Listener(Section):
         (), description="Old scanners whose lone CR and LF become CR LF; from others such a mail is refused."
     )
 
+    relays: Networks = Field(
+        (), description="Mail servers of your own in front of an mx listener, whose Authentication-Results count."
+    )
+    authserv_id: str = Field("", description="What they call themselves there (RFC 8601), like mx.example.com.")
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if bool(self.relays) != bool(self.authserv_id):
+            raise ValueError("needs both relays and authserv_id, or neither")
+        if self.relays and self.mode != "mx":
+            raise ValueError('has relays, which only an mx listener knows: drop them or set mode = "mx"')
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise ValueError("needs both tls_certificate and tls_key, or neither")
         if self.mode.startswith("submission") and not self.tls_key:

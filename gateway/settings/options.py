@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from gateway.settings.faxing import CarrierSection, FaxSection
-from gateway.settings.house import Blobs, Database, Logs, Node, Operator, Sandbox, Worker
+from gateway.settings.house import Blobs, Database, Dns, Logs, Node, Operator, Sandbox, Worker
 from gateway.settings.http import Fetch, Http
 from gateway.settings.limits import LimitsSection
 from gateway.settings.mail import Smarthost, Smtp
@@ -29,6 +29,7 @@ class Settings(BaseModel):
     smarthost: Smarthost = Field(default_factory=Smarthost)
     fetch: Fetch = Field(default_factory=Fetch)
     fax: FaxSection = Field(default_factory=FaxSection)
+    dns: Dns = Field(default_factory=Dns)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     worker: Worker = Field(default_factory=Worker)
     sandbox: Sandbox = Field(default_factory=Sandbox)

@@ -112,6 +112,22 @@ def _address(text: str) -> str:
     return text
 
 
+def _name_server(text: str) -> str:
+    """A name server is named by its address: there is nobody yet who could look up a name."""
+    host, port = (text, "53") if _is_ip(text.strip("[]")) else text.rpartition(":")[::2]
+    if not _is_ip(host.strip("[]")) or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r} is no name server: write its address, like 127.0.0.1:53 or [::1]:53")
+    host = host.strip("[]")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
+
+
 def _ip(host: str, text: str) -> None:
     try:
         ipaddress.IPv6Address(host)
@@ -227,6 +243,7 @@ def without_password(url: str) -> str:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(duration_text, when_used="json")]
 Keeping = Annotated[timedelta | None, BeforeValidator(parse_keeping), PlainSerializer(keeping_text, when_used="json")]
 Address = Annotated[str, AfterValidator(_address)]
+NameServer = Annotated[str, AfterValidator(_name_server)]
 OptionalAddress = Annotated[str, AfterValidator(lambda text: _address(text) if text else "")]
 Hostname = Annotated[str, AfterValidator(_hostname)]
 Host = Annotated[str, AfterValidator(_host)]

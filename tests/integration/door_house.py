@@ -2,7 +2,7 @@
 
 import asyncio
 import smtplib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 
 from gateway.intake import Intake
+from gateway.intake.evidence import Evidence
 from gateway.limits import Limits
 from gateway.smtp.door import SmtpLimits
 from gateway.smtp.listener import Listener
@@ -35,6 +36,8 @@ class Door:
     house: House
     intake: Intake
     server: SmtpServer
+    #: The address that the client connects from.
+    source: str = "127.0.0.1"
 
     async def send(self, recipients: list[str] | str = RCPT, content: bytes = b"", sender: str = SENDER) -> list[str]:
         """Send a mail; return the reply to MAIL if it is refused, else those to each RCPT and to the message."""
@@ -44,7 +47,9 @@ class Door:
 
     def _say(self, sender: str, recipients: list[str], content: bytes) -> list[str]:
         host, port = self.server.addresses[0]
-        with smtplib.SMTP(host, port, local_hostname="pc.acme.example", timeout=HANG) as client:
+        with smtplib.SMTP(
+            host, port, local_hostname="pc.acme.example", timeout=HANG, source_address=(self.source, 0)
+        ) as client:
             client.ehlo()
             if (answer := client.docmd(f"MAIL FROM:<{sender}>"))[0] != 250:
                 return [_line(answer)]
@@ -80,21 +85,30 @@ def _line(answer: tuple[int, bytes]) -> str:
 
 
 @asynccontextmanager
-async def opened(request: pytest.FixtureRequest, folder: Path, limits: Limits | None = None) -> AsyncIterator[Door]:
-    """The door of a house on the engine that *request* names (``ENGINES``). Without *limits* more may be mailed than
-    is dialled: Canada."""
+async def opened(
+    request: pytest.FixtureRequest,
+    folder: Path,
+    limits: Limits | None = None,
+    mode: str = "trusted",
+    evidence: Callable[[House], Evidence] | None = None,
+) -> AsyncIterator[Door]:
+    """The door of a house on the engine that *request* names (``ENGINES``), its listener of this *mode*.
+
+    Without *limits* more may be mailed than is dialled: Canada.
+    """
     async with store(request, folder) as db, built(db, folder) as house:
         if limits is not None:
             house.limits = limits
             house.connect()
         allowed = limits or Limits(["US", "CA"], ["fixed_line_or_mobile", "toll_free"])
-        intake = Intake(db, house.blobs, house.sandbox, allowed, tries=3, max_recipients=50)
+        judge = evidence(house) if evidence else None
+        intake = Intake(db, house.blobs, house.sandbox, allowed, tries=3, max_recipients=50, evidence=judge)
         await intake.refresh()
         server = SmtpServer(
             intake,
             hostname=f"fax.{REALM}",
             max_message_bytes=5_000_000,
-            listeners=[Listener("127.0.0.1:0", networks=LOOPBACK)],
+            listeners=[Listener("127.0.0.1:0", mode, networks=LOOPBACK)],
             limits=SmtpLimits(),
         )
         await server.start()
@@ -102,3 +116,5 @@ async def opened(request: pytest.FixtureRequest, folder: Path, limits: Limits | 
             yield Door(house, intake, server)
         finally:
             await server.stop(5)
+            if judge is not None:
+                judge.stop()

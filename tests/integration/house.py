@@ -27,7 +27,7 @@ from gateway.carriers.carrier import Carrier, HandingOver, Order
 from gateway.carriers.emulator import Connection, EmulatedFax, Emulator, EmulatorSettings
 from gateway.carriers.telnyx import Telnyx
 from gateway.demo.catcher import CaughtMail, MailCatcher
-from gateway.document import Header, Inspection, MediaType, Reading, RenderedDocument, StampedDocument, claimed
+from gateway.document import Header, Inspection, MediaType, Offers, Reading, RenderedDocument, StampedDocument, claimed
 from gateway.documents import convert, render, stamp
 from gateway.documents import open as documents
 from gateway.documents.raster import Raster
@@ -39,7 +39,7 @@ from gateway.ids import new_id
 from gateway.inbox import FORWARD, RETRIEVE, Inbox
 from gateway.intake.submit import Submit
 from gateway.limits import Limits
-from gateway.mail import parse
+from gateway.mail import evidence, parse
 from gateway.mail.smarthost import Smarthost
 from gateway.notify import DELIVER, Notify, Sender
 from gateway.outbox import (
@@ -178,6 +178,20 @@ class OpenSandbox(Sandbox):
         message = mapped(message_fd, size)
         try:
             return parse.read(message, DOCUMENTS)
+        finally:
+            release(message)
+
+    async def offers(self, message_fd: int, size: int, authserv: str = "") -> Offers:
+        message = mapped(message_fd, size)
+        try:
+            return evidence.offers(message, authserv)
+        finally:
+            release(message)
+
+    async def verify(self, message_fd: int, size: int, records: dict[str, str], which: list[int]) -> dict[int, str]:
+        message = mapped(message_fd, size)
+        try:
+            return evidence.verify(message, records, which)
         finally:
             release(message)
 

@@ -1,0 +1,96 @@
+"""Looking things up in the DNS, at name servers that the settings may name."""
+
+import asyncio
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+import dns.asyncresolver
+import dns.exception
+import dns.rdatatype
+import dns.resolver
+from dns.nameserver import Do53Nameserver, Nameserver
+
+from gateway.errors import ConfigurationError
+
+#: How many answers are remembered, for as long as they say.
+REMEMBERED = 2000
+
+
+class DnsTrouble(Exception):
+    """No name server gave an answer that says yes or no: it may do so later."""
+
+
+class Resolver:
+    """*servers* are ``host:port`` of name servers; without any, those of the system. *timeout* is in seconds, for a
+    question with all its tries."""
+
+    def __init__(self, servers: Sequence[tuple[str, int]] = (), timeout: float = 5.0) -> None:
+        self._servers = servers
+        self._resolver: dns.asyncresolver.Resolver | None = None
+        self._timeout = timeout
+
+    async def texts(self, name: str) -> list[str]:
+        """Return the TXT records of *name*, each joined from its strings; [] when there are none.
+
+        Raises DnsTrouble. Octets beyond ASCII are surrogates.
+        """
+        return [text.decode("ascii", "surrogateescape") for text in await self.look_up(name, "TXT")]
+
+    async def look_up(self, name: str, kind: str) -> list[bytes]:
+        """Return the strings of TXT records, or the presentation of others (A, AAAA, MX, PTR); raises DnsTrouble."""
+        try:
+            answer = await self._made().resolve(name, kind, search=False, raise_on_no_answer=False)
+        except dns.resolver.NXDOMAIN:
+            return []
+        except (dns.resolver.NoNameservers, dns.exception.Timeout, OSError) as error:
+            raise DnsTrouble(f"{name} {kind}: {type(error).__name__}") from error
+        except (dns.exception.DNSException, ValueError):
+            return []  # no name that anybody can own
+        if answer.rrset is None:
+            return []
+        if answer.rdtype == dns.rdatatype.TXT:
+            return [b"".join(record.strings) for record in answer.rrset]
+        return [record.to_text().encode("ascii", "replace") for record in answer.rrset]
+
+    async def check(self) -> str:
+        """Ask whether a name server answers at all; return a sentence about it. Raises ConfigurationError."""
+        try:
+            await self._made().resolve(".", "NS", search=False, raise_on_no_answer=False)
+        except dns.resolver.NXDOMAIN:
+            pass
+        except (dns.exception.DNSException, OSError) as error:
+            raise ConfigurationError(
+                f"[dns] servers: no name server answers ({type(error).__name__}); name one that does, "
+                "or take no mail from strangers (a listener of mode mx)"
+            ) from None
+        return f"name servers answer: {', '.join(str(server) for server in self._made().nameservers)}"
+
+    def _made(self) -> dns.asyncresolver.Resolver:
+        """Return the resolver. The system's settings are read at the first question. Raises ConfigurationError."""
+        if self._resolver is None:
+            self._resolver = _resolver(self._servers, self._timeout)
+        return self._resolver
+
+
+def _resolver(servers: Sequence[tuple[str, int]], timeout: float) -> dns.asyncresolver.Resolver:
+    try:
+        made = dns.asyncresolver.Resolver(configure=not servers)
+    except dns.resolver.NoResolverConfiguration:
+        raise ConfigurationError("[dns] servers: the system names no name server; name one here") from None
+    if servers:
+        found: list[str | Nameserver] = [Do53Nameserver(str(ip_address(host)), port) for host, port in servers]
+        made.nameservers = found
+    made.lifetime = timeout
+    made.timeout = min(2.0, timeout)
+    made.cache = dns.resolver.LRUCache(REMEMBERED)
+    return made
+
+
+def blocking(resolver: Resolver, loop: asyncio.AbstractEventLoop, name: str, kind: str, patience: float) -> list[bytes]:
+    """Look something up from another thread, by way of *loop*. Raises DnsTrouble, also after *patience* seconds."""
+    asked = asyncio.run_coroutine_threadsafe(resolver.look_up(name, kind), loop)
+    try:
+        return asked.result(patience)
+    except TimeoutError:
+        asked.cancel()
+        raise DnsTrouble(f"{name} {kind}: no answer in time") from None

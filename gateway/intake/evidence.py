@@ -1,0 +1,223 @@
+"""Whether a mail of a stranger is from whom it says: DKIM or SPF for the domain of its From field, as DMARC wants it.
+
+RFC 6376 (DKIM), RFC 7208 (SPF), RFC 7489 (DMARC: alignment, and the record that may ask for a strict one). A mail that
+passes neither is refused whatever the domain's policy asks for: a fax costs money. Where the DNS does not answer and
+nothing else decides, the mail comes again later.
+
+A signature stays valid when somebody sends the mail on: it counts only where it covers To and Cc, and these name every
+number that the mail is for. So nobody makes a fax to a number of his own of a mail that he was once sent.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from publicsuffixlist import PublicSuffixList
+
+from gateway import logs
+from gateway.dns import DnsTrouble, Resolver
+from gateway.document import Offers, Signature
+from gateway.errors import Kind, Refusal, refuse
+from gateway.intake.spf import Spf
+from gateway.sandbox import Sandbox
+from gateway.transaction import Spooled, Transaction
+
+log = logs.logger(__name__)
+#: Signatures of one mail that are looked at: those of its own domain.
+MOST_VERIFIED = 5
+#: SPF results that say nothing because the DNS did not answer (RFC 7208, 2.6).
+TEMPORARY = "temperror"
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A mail server of ours in front: what it writes into Authentication-Results as *authserv* is believed, when it
+    connects from one of *networks*."""
+
+    authserv: str
+    networks: tuple[IPv4Network | IPv6Network, ...]
+
+    def speaks(self, peer: str) -> bool:
+        """True when *peer* is this relay."""
+        return any(ip_address(peer) in network for network in self.networks)
+
+
+@dataclass(slots=True)
+class Findings:
+    """What does not prove a sender, in words; ``temporary`` when the DNS may prove him later."""
+
+    said: list[str] = field(default_factory=list)
+    temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """How exactly a domain must fit that of the From field: in a strict way each, or by its organisation alone."""
+
+    dkim_strict: bool = False
+    spf_strict: bool = False
+    certain: bool = True
+
+    def fits(self, domain: str, author: str, *, strict: bool) -> bool:
+        """Say whether *domain* is aligned with *author*'s; while the record is not known, only the same one is."""
+        if strict or not self.certain:
+            return domain == author
+        return organisation(domain) == organisation(author)
+
+
+class Evidence:
+    """Judges mails. *relays* are mail servers of ours in front of listeners."""
+
+    def __init__(self, resolver: Resolver, sandbox: Sandbox, relays: Sequence[Relay] = ()) -> None:
+        self._resolver = resolver
+        self._sandbox = sandbox
+        self._spf = Spf(resolver)
+        self._relays = relays
+
+    def stop(self) -> None:
+        """End the threads."""
+        self._spf.stop()
+
+    async def offers(self, transaction: Transaction, message: Spooled) -> Offers:
+        """Return what a mail offers as evidence; raises Refusal when it does not say whom it is from."""
+        offers = await self._sandbox.offers(message.fileno(), message.size, self._authserv(transaction))
+        if not offers.header_from:
+            raise refuse(
+                Kind.SENDER_UNPROVEN,
+                "the From field of the mail must have exactly one plain address; correct it in the mail program",
+            )
+        return offers
+
+    async def prove(self, transaction: Transaction, message: Spooled, offers: Offers, *, named: bool) -> str:
+        """Return what proves that the mail is from ``offers.header_from``, for the log; *named* says that To and Cc
+        name every recipient. Raises Refusal: SENDER_UNPROVEN, or EVIDENCE_MISSING while the DNS does not answer."""
+        author = offers.header_from.rpartition("@")[2]
+        alignment = await self._alignment(author)
+        findings = Findings()
+        if self._authserv(transaction):
+            if by := _by_relay(offers, author, alignment, findings, named=named):
+                return by
+        elif await self._by_spf(transaction, author, alignment, findings):
+            return f"spf={author}"
+        if by := await self._by_dkim(message, offers, author, alignment, findings, named=named):
+            return by
+        raise _unproven(offers.header_from, alignment, findings)
+
+    def _authserv(self, transaction: Transaction) -> str:
+        """Return the name of the relay that has passed the mail on, "" when it comes from elsewhere."""
+        return next((relay.authserv for relay in self._relays if relay.speaks(transaction.peer)), "")
+
+    async def _alignment(self, author: str) -> Alignment:
+        """Read the DMARC record of a domain, else that of its organisation (RFC 7489, 6.6.3)."""
+        for domain in dict.fromkeys((author, organisation(author))):
+            try:
+                records = await self._resolver.texts(f"_dmarc.{domain}")
+            except DnsTrouble:
+                return Alignment(certain=False)
+            policies = [record for record in records if record.replace(" ", "").lower().startswith("v=dmarc1")]
+            if len(policies) == 1:
+                tags = dict(_tag(piece) for piece in policies[0].split(";") if "=" in piece)
+                return Alignment(tags.get("adkim") == "s", tags.get("aspf") == "s")
+        return Alignment()
+
+    async def _by_spf(self, transaction: Transaction, author: str, alignment: Alignment, findings: Findings) -> bool:
+        domain = transaction.sender.rpartition("@")[2].lower()
+        if not alignment.fits(domain, author, strict=alignment.spf_strict):
+            findings.said.append(f"the sender {domain} of the envelope is another domain, so SPF says nothing of it")
+            return False
+        result = await self._spf.check(transaction.peer, transaction.sender, transaction.helo)
+        findings.temporary |= result == TEMPORARY
+        if result != "pass":
+            findings.said.append(f"SPF of {domain} says {result} for {transaction.peer}")
+        return result == "pass"
+
+    async def _by_dkim(
+        self,
+        message: Spooled,
+        offers: Offers,
+        author: str,
+        alignment: Alignment,
+        findings: Findings,
+        *,
+        named: bool,
+    ) -> str:
+        ours = [one for one in offers.signatures if alignment.fits(one.domain, author, strict=alignment.dkim_strict)]
+        usable = [one for one in ours if one.covers_recipients and named][:MOST_VERIFIED]
+        if not usable:
+            findings.said.append(_no_signature(author, ours, named=named))
+            return ""
+        records = await _gathered([self._key(one) for one in usable])
+        findings.temporary |= any(key is None for _, key in records)
+        faults = [f"the key {name} cannot be looked up now" for name, key in records if key is None]
+        faults += [f"there is no key {name}" for name, key in records if key == ""]
+        keys = {name: key for name, key in records if key}
+        which = [one.number for one in usable if one.key_name in keys]
+        verdicts = await self._sandbox.verify(message.fileno(), message.size, keys, which) if which else {}
+        for one in usable:
+            if verdicts.get(one.number) == "":
+                return f"dkim={one.domain}"
+        faults += [fault for fault in verdicts.values() if fault]
+        findings.said.append(f"DKIM of {author}: {', '.join(dict.fromkeys(faults))}")
+        return ""
+
+    async def _key(self, signature: Signature) -> tuple[str, str | None]:
+        """Return the name and record of a key: "" where there is none, None while that is not known."""
+        try:
+            records = await self._resolver.texts(signature.key_name)
+        except DnsTrouble:
+            return signature.key_name, None
+        return signature.key_name, records[0] if records else ""
+
+
+def _by_relay(offers: Offers, author: str, alignment: Alignment, findings: Findings, *, named: bool) -> str:
+    """Return what our relay says that proves the author."""
+    covered = {one.domain for one in offers.signatures if one.covers_recipients} if named else set()
+    for method, result, domain in offers.relayed:
+        strict = alignment.spf_strict if method == "spf" else alignment.dkim_strict
+        fits = alignment.fits(domain, author, strict=strict) and (method == "spf" or domain in covered)
+        if result == "pass" and method in {"spf", "dkim"} and fits:
+            return f"{method}={domain} (relay)"
+        if method in {"spf", "dkim"}:
+            findings.temporary |= result == TEMPORARY
+            findings.said.append(f"the mail server in front says {method}={result} for {domain}")
+    return ""
+
+
+def _no_signature(author: str, ours: list[Signature], *, named: bool) -> str:
+    if not ours:
+        return f"there is no DKIM signature of {author} over the whole mail"
+    if not named:
+        return "its To and Cc do not name every number, so its DKIM signature does not count"
+    return "its DKIM signature does not cover To and Cc"
+
+
+def _unproven(author: str, alignment: Alignment, findings: Findings) -> Refusal:
+    why = "; ".join(findings.said)
+    if findings.temporary or not alignment.certain:
+        return refuse(Kind.EVIDENCE_MISSING, f"whether this mail is from {author} cannot be checked now: {why}", author)
+    return refuse(
+        Kind.SENDER_UNPROVEN,
+        f"nothing proves that this mail is from {author}: {why}; send it through your own mail server",
+        author,
+    )
+
+
+def _tag(piece: str) -> tuple[str, str]:
+    name, _, value = piece.partition("=")
+    return name.strip().lower(), value.strip().lower()
+
+
+async def _gathered(asked: list[Awaitable[tuple[str, str | None]]]) -> list[tuple[str, str | None]]:
+    return list(await asyncio.gather(*asked))
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
+
+
+def organisation(domain: str) -> str:
+    """Return the organisational domain: one label below the public suffix (RFC 7489, 3.2)."""
+    return str(_suffixes().privatesuffix(domain) or domain)
