@@ -29,7 +29,7 @@ from gateway.store.database import Database, open_database, ping, scalar
 from gateway.stories import Stories, Tools
 from gateway.web.app import WebParts, make_app, metrics_app
 from gateway.web.server import HttpServer
-from gateway.worker import Story, Worker
+from gateway.worker import Worker
 
 log = logs.logger(__name__)
 ROLES = frozenset({"smtp", "http", "worker"})
@@ -82,7 +82,7 @@ class Daemon:
         tools = await self._tools()
         stories = Stories(settings, tools)
         if "worker" in self.roles:
-            await enter(self._work(stories.by_kind()))
+            await enter(self._work(stories))
             await enter(_rhythm(stories.reconcile.poll, settings.poll_interval.total_seconds()))
             await enter(_rhythm(self._count_waiting, COUNT_EVERY))
             await enter(_rhythm(lambda: self.db.write(stories.settle.expire), EXPIRE_EVERY))
@@ -136,11 +136,12 @@ class Daemon:
         return blobs
 
     @asynccontextmanager
-    async def _work(self, stories: dict[str, Story]) -> AsyncIterator[None]:
-        settings = self.settings
+    async def _work(self, made: Stories) -> AsyncIterator[None]:
+        settings, stories = self.settings, made.by_kind()
         name = settings.node.name if settings.database.sqlite is not None else f"{settings.node.name}:{new_token()[:8]}"
         rooms = dict.fromkeys(stories, settings.worker.concurrency) | {PREPARE: settings.sandbox.renderers}
-        worker = Worker(self.db, name, settings.worker.lease, stories, rooms)
+        faults = settings.worker.most_faults
+        worker = Worker(self.db, name, settings.worker.lease, stories, rooms, poison=made.poison, most_faults=faults)
         await worker.start()
         working = asyncio.create_task(worker.run())
         losing = asyncio.create_task(self._fail_when(worker.lost))

@@ -72,6 +72,12 @@ class Notify:
         if self._sender.operator:
             self.about(tx, fax, tale, [self._sender.operator], note=note, command=command)
 
+    def operator_without_fax(self, tx: Tx, note: str, command: str, serial: str) -> None:
+        """Tell the operator of something that is about no fax; once for each *serial*."""
+        log.warning("needs the operator", note=note, command=command)
+        if self._sender.operator:
+            self._tell(tx, None, Tale.OPERATOR, self._sender.operator, Facts(note=note, command=command), serial)
+
     def trial(self, tx: Tx, to: str) -> None:
         """Mail a trial to *to*."""
         self._tell(tx, None, Tale.TRIAL, to, Facts(note="This mail was sent to try the way out."), str(new_id()))

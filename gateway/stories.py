@@ -27,6 +27,7 @@ from gateway.outbox import (
     Settle,
     Transmit,
 )
+from gateway.poison import Poison
 from gateway.provisioning import Provisioning
 from gateway.reconcile import Reconcile
 from gateway.sandbox import Sandbox
@@ -63,6 +64,7 @@ class Stories:
         self.archive = Archive(db, blobs, limits)
         self.command = Command(self.settle, settings.fax.attempts)
         self.expiry = Expiry(db)
+        self.poison = Poison(self.notify)
         self._collect = Collect(db, blobs, tools.fetcher, self.settle)
         self._prepare = Prepare(db, blobs, sandbox, limits, self.settle, policy)
         self._transmit = Transmit(db, blobs, sandbox, carrier, limits, self.settle, self.notify, policy)

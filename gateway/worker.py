@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from gateway import logs, metrics
+from gateway.carriers.carrier import CarrierError
 from gateway.errors import Refusal
+from gateway.poison import Poison, named
 from gateway.retry import spread
-from gateway.store import jobs
+from gateway.store import aside, jobs
 from gateway.store.database import Database, Tx
 from gateway.store.jobs import Job, LeaseLost
 
@@ -21,22 +23,37 @@ log = logs.logger(__name__)
 ABOUT_FAXES = frozenset({"prepare", "transmit", "cancel", "retrieve", "forward"})
 Story = Callable[[Job], Awaitable[None]]
 TICK = 1.0
+#: So often a job may fail by a fault of ours, and so often the process may die with it, which need not be its doing.
+MOST_FAULTS, MOST_CRASHES = 8, 20
 SWEEP_EVERY = 10.0
 #: Between runs of a job that failed without saying when to come again; the last one repeats.
 STEPS = [timedelta(seconds=s) for s in (1, 5, 15, 60, 300, 900, 3600)]
 
 
 class Worker:
-    """Runs the jobs of one node. ``rooms`` says how many jobs of each kind may run here at once."""
+    """Runs the jobs of one node. ``rooms`` says how many jobs of each kind may run here at once.
+
+    A job that fails *most_faults* times by a fault of ours is set aside, which *poison* is told.
+    """
 
     def __init__(
-        self, db: Database, node: str, lease: timedelta, stories: Mapping[str, Story], rooms: Mapping[str, int]
+        self,
+        db: Database,
+        node: str,
+        lease: timedelta,
+        stories: Mapping[str, Story],
+        rooms: Mapping[str, int],
+        *,
+        poison: Poison | None = None,
+        most_faults: int = MOST_FAULTS,
     ) -> None:
         self._db = db
         self._node = node
         self._lease = lease
         self._stories = stories
         self._rooms = rooms
+        self._poison = poison
+        self._most_faults = most_faults
         self._epoch = 0
         self._running: dict[asyncio.Task[None], str] = {}
         self._wake = asyncio.Event()
@@ -104,9 +121,21 @@ class Worker:
             claimed = [
                 job for kind, free in room.items() for job in jobs.claim(tx, self._node, self._epoch, kind, free)
             ]
-            return claimed, jobs.next_due(tx)
+            return [job for job in claimed if not self._deadly(tx, job)], jobs.next_due(tx)
 
         return await self._db.write(unit)
+
+    def _deadly(self, tx: Tx, job: Job) -> bool:
+        """Set a job aside with which the process has died again and again."""
+        if job.crashes < MOST_CRASHES:
+            return False
+        self._set_aside(tx, job, "the process died each time")
+        return True
+
+    def _set_aside(self, tx: Tx, job: Job, error: str) -> None:
+        aside.put(tx, job, error)
+        if self._poison is not None:
+            self._poison.aside(tx, job, error)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
@@ -129,8 +158,15 @@ class Worker:
     async def _put_back(self, job: Job, error: Exception) -> None:
         due = datetime.now(UTC) + spread(STEPS[min(job.tries, len(STEPS) - 1)])
         why = f"{type(error).__name__}: {error}"
+
+        def unit(tx: Tx) -> None:
+            if _passes(error):
+                jobs.again(tx, job, due, why)
+            elif aside.raised(tx, job, due, why, self._most_faults) and self._poison is not None:
+                self._poison.aside(tx, job, named(error))
+
         try:
-            await self._db.write(lambda tx: jobs.again(tx, job, due, why))
+            await self._db.write(unit)
         except Exception:
             # The lease brings the job back when the database answers again.
             log.exception("job could not be put back")
@@ -159,5 +195,11 @@ class Worker:
         metrics.jobs.clear()
         for row in await self._db.rows(jobs.counts()):
             metrics.jobs.labels(row["state"], row["kind"]).set(row["number"])
-            oldest = max(oldest, (now - row["oldest"]).total_seconds())
+            if row["state"] != aside.ASIDE:
+                oldest = max(oldest, (now - row["oldest"]).total_seconds())
         metrics.oldest_job_seconds.set(oldest)
+
+
+def _passes(error: Exception) -> bool:
+    """Whether time may mend it: no count is kept of what others are the cause of."""
+    return isinstance(error, CarrierError) or (isinstance(error, Refusal) and error.reason.temporary)

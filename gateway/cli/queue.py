@@ -13,9 +13,10 @@ from gateway.cli.context import House
 from gateway.cli.faxes import Which, everything, faxbox_names
 from gateway.cli.group import noun
 from gateway.cli.options import Json, Limit, OfAccount
+from gateway.errors import Kind, refuse
 from gateway.fax import FINAL, Direction, Fax, State
-from gateway.store import audit, faxes
-from gateway.store.database import Tx
+from gateway.store import aside, audit, faxes
+from gateway.store.database import Tx, scalar
 
 if TYPE_CHECKING:
     from gateway.outbox import Command
@@ -51,6 +52,8 @@ async def list_(
     rows = [(short[one.id], one.to_number, names.get(one.faxbox_id), *_progress(one)) for one in found]
     headers = ("ID", "TO", "FAXBOX", "STATE", "PAGES", "TRIES", "SUBMITTED", "NEXT")
     show.table(headers, rows, "No faxes are waiting.")
+    if aside_now := int(await scalar(house.db, aside.number()) or 0):
+        show.note(f"{aside_now} jobs are set aside, because they failed again and again: faxgate queue aside")
     if len(found) == limit:
         show.note(f"These are the newest {limit}; show more with --limit.")
 
@@ -83,6 +86,34 @@ async def retry(house: House, fax: Several) -> None:
 async def cancel(house: House, fax: Several) -> None:
     """Stop faxes; one that the carrier has is stopped there, if it is not too late."""
     await _do(house, fax, Action.CANCELED, lambda commands: commands.cancel)
+
+
+@command(app, "aside")
+async def list_aside(house: House, as_json: Json = False) -> None:
+    """List jobs that are set aside, because they failed again and again by a fault of the gateway."""
+    found = await house.db.rows(aside.all_())
+    if as_json:
+        show.as_json([show.plain(dict(row)) for row in found])
+        return
+    rows = [
+        (row["id"], row["kind"], row["subject"], row["tries"], row["created_at"], row["last_error"]) for row in found
+    ]
+    show.table(("ID", "JOB", "ABOUT", "TRIES", "CREATED", "LAST ERROR"), rows, "No jobs are set aside.")
+
+
+@command(app, "revive")
+async def revive(
+    house: House, job: Annotated[list[int], typer.Argument(metavar="ID...", show_default=False, help="Ids of jobs.")]
+) -> None:
+    """Let jobs run again that are set aside; all of them or, with a refusal, none."""
+
+    def unit(tx: Tx) -> None:
+        for one in job:
+            if not aside.revive(tx, one):
+                raise refuse(Kind.NOT_FOUND, f"there is no job {one} that is set aside; see: faxgate queue aside")
+
+    await house.db.write(unit)
+    show.say(f"Run again: {', '.join(map(str, job))}.")
 
 
 async def _do(

@@ -94,6 +94,9 @@ class Worker(Section):
     poll_interval_without_webhooks: Duration = Field(
         timedelta(seconds=20), description="The same where there is no public_url."
     )
+    most_faults: Count = Field(
+        8, description="A job that fails so often by a fault of the gateway itself is set aside for the operator."
+    )
     lease: Duration = Field(timedelta(seconds=60), description="After this long a silent machine's jobs go to others.")
 
     @field_validator("poll_interval", "poll_interval_without_webhooks", "lease")

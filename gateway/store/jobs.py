@@ -1,9 +1,10 @@
 """The queue: what is to be done next.
 
 A job is *scheduled* until it is due, then *ready*, then *running* under the lease of a node, and deleted when it is
-done. A job that needs something only few may use at once (the line to a number, an application's channels) becomes
-ready only together with a *hold* on it, and is *blocked* on the busy key until then. So nothing is ever skipped at
-claim: what cannot run is not ready, and a claim costs the same however long the queue is.
+done. One that fails by a fault of ours again and again is *aside* (``store/aside.py``) until a person revives it. A
+job that needs something only few may use at once (the line to a number, an application's channels) becomes ready only
+together with a *hold* on it, and is *blocked* on the busy key until then. So nothing is ever skipped at claim: what
+cannot run is not ready, and a claim costs the same however long the queue is.
 
 A hold belongs to the fax, not to the job's lease: it lasts until the attempt is settled, and expires by itself so that
 nothing sticks. Releasing it wakes the first job that waits for its key. Units that decide over holds do so one after
@@ -37,7 +38,8 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One thing to do. ``subject`` is the id of the row that it is about; ``tries`` counts earlier runs."""
+    """One thing to do. ``subject`` is the id of the row that it is about; ``tries`` counts earlier runs,
+    ``crashes`` those in which the process died."""
 
     id: int
     kind: str
@@ -47,6 +49,7 @@ class Job:
     created_at: datetime
     node: str
     epoch: int
+    crashes: int = 0
 
 
 Keys = list[tuple[str, int]]  # a key and how many may hold it at once
@@ -107,21 +110,22 @@ def claim(tx: Connection, node: str, epoch: int, kind: str, limit: int) -> list[
             jobs.c.due,
             jobs.c.created_at,
             jobs.c.priority,
+            jobs.c.crashes,
         )
     )
     rows = sorted(tx.execute(taken).all(), key=lambda row: (row.priority, row.due, row.id))
-    return [Job(r.id, r.kind, r.subject, r.tries, r.due, r.created_at, node, epoch) for r in rows]
+    return [Job(r.id, r.kind, r.subject, r.tries, r.due, r.created_at, node, epoch, r.crashes) for r in rows]
 
 
 def owned(tx: Connection, job: Job) -> None:
     """Raise LeaseLost unless *job* is still ours; it stays so until the unit ends."""
-    if tx.execute(select(jobs.c.id).where(*_mine(job)).with_for_update()).first() is None:
+    if tx.execute(select(jobs.c.id).where(*mine(job)).with_for_update()).first() is None:
         raise LeaseLost(job.subject)
 
 
 def finish(tx: Connection, job: Job) -> None:
     """Delete a job that is done. Raises LeaseLost, and so undoes the unit, when it is not ours any more."""
-    if not changed(tx, delete(jobs).where(*_mine(job))):
+    if not changed(tx, delete(jobs).where(*mine(job))):
         raise LeaseLost(job.subject)
 
 
@@ -129,7 +133,7 @@ def again(tx: Connection, job: Job, due: datetime, error: str = "") -> None:
     """Put a job back, to run when *due*. Raises LeaseLost like ``finish``."""
     put_back = (
         update(jobs)
-        .where(*_mine(job))
+        .where(*mine(job))
         .values(state="scheduled", due=due, tries=jobs.c.tries + 1, node=None, epoch=None, last_error=error[:2000])
     )
     if not changed(tx, put_back):
@@ -217,7 +221,8 @@ def sweep(tx: Connection) -> None:
         _wake(tx, key)
 
 
-def _mine(job: Job) -> tuple[Any, ...]:
+def mine(job: Job) -> tuple[Any, ...]:
+    """The condition that *job* still runs here."""
     return (
         jobs.c.id == job.id,
         jobs.c.state == "running",
@@ -308,14 +313,14 @@ def take_over(tx: Connection, lease: timedelta) -> int:
 def leave(tx: Connection, node: str, epoch: int) -> None:
     """Say good-bye: the node's jobs become ready at once, and its epoch has passed."""
     tx.execute(update(nodes).where(nodes.c.id == node, nodes.c.epoch == epoch).values(epoch=epoch + 1))
-    _give_back(tx, (jobs.c.node == node) & (jobs.c.epoch == epoch))
+    _give_back(tx, (jobs.c.node == node) & (jobs.c.epoch == epoch), crashes=0)
 
 
-def _give_back(tx: Connection, which: Any) -> int:
+def _give_back(tx: Connection, which: Any, crashes: int = 1) -> int:
     back = (
         update(jobs)
         .where(jobs.c.state == "running", which)
-        .values(state="ready", node=None, epoch=None, tries=jobs.c.tries + 1)
+        .values(state="ready", node=None, epoch=None, tries=jobs.c.tries + 1, crashes=jobs.c.crashes + crashes)
     )
     count = int(tx.execute(back).rowcount)
     if count:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, delete, select, update
 
-from gateway.store.database import Database, Row, changed, insert_new, one
+from gateway.store.database import Database, Row, changed, first, insert_new, one
 from gateway.store.schema import outgoing
 from gateway.telling import Tale, Telling, TellingState
 
@@ -19,6 +19,12 @@ def telling_from(row: Row) -> Telling:
 def insert(tx: Connection, telling: Telling) -> bool:
     """Add a telling unless the same (its Message-ID) is there already; return whether it was added."""
     return insert_new(tx, outgoing, {name: getattr(telling, name) for name in outgoing.c.keys()})  # noqa: SIM118
+
+
+def get(tx: Connection, telling_id: UUID) -> Telling | None:
+    """Return a telling inside a unit."""
+    row = first(tx, select(outgoing).where(outgoing.c.id == telling_id))
+    return None if row is None else telling_from(row)
 
 
 def sent(tx: Connection, telling_id: UUID) -> bool:
