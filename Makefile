@@ -61,7 +61,7 @@ clean:
 
 # Each of these files says that something has been installed since pyproject.toml was last changed.
 
-$(VENV)/installed: pyproject.toml hatch_build.py gateway/documents/_dots.c $(BIN)/python
+$(VENV)/installed: pyproject.toml hatch_build.py $(wildcard gateway/documents/_*.[ch]) $(BIN)/python
 	@echo "installing faxgate into $(VENV) ..."
 	$(PIP) --editable .
 	@touch $@

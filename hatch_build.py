@@ -1,4 +1,5 @@
-"""Compiles ``gateway/documents/_dots.c`` while the package is built, and builds without it where that cannot be done.
+"""Compiles ``gateway/documents/_dots.c`` and ``_grey.c`` while the package is built, and builds without them where that
+cannot be done.
 
 A wheel with it works on every Python from 3.11 on of its platform (the stable ABI); one without it works everywhere.
 For an editable installation the module is laid beside its source.
@@ -15,6 +16,7 @@ from setuptools import Distribution, Extension
 
 NAME = "gateway.documents._dots"
 SOURCE = "gateway/documents/_dots.c"
+SOURCES = (SOURCE, "gateway/documents/_grey.c")
 ABI = "cp311-abi3"
 
 
@@ -45,7 +47,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # the buil
             self._scratch.cleanup()
 
     def _compiled(self, folder: Path) -> Path | None:
-        extension = Extension(NAME, [str(Path(self.root, SOURCE))], py_limited_api=True)
+        extension = Extension(NAME, [str(Path(self.root, source)) for source in SOURCES], py_limited_api=True)
         build = Distribution({"name": "faxgate", "ext_modules": [extension]}).get_command_obj("build_ext")
         build.build_lib, build.build_temp = str(folder / "lib"), str(folder / "temp")
         try:

@@ -1,19 +1,16 @@
-/* The two loops over every dot of a page that are too slow elsewhere: grey to black and white, and T.6 code.
+/* The loops over every dot of a page that are too slow elsewhere: grey to black and white, and T.6 code.
  *
  * gateway/documents/dots.py calls these and has the same in Pillow for places without a compiler.
  */
 
-#define Py_LIMITED_API 0x030B0000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <stdint.h>
+#include "_dots.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* The most dots of a page, far beyond any fax: so many can be counted everywhere. */
 #define MOST (INT64_C(1) << 30)
 
-static int fits(int width, int height)
+int fits(int width, int height)
 {
     if (width > 0 && height > 0 && width < (1 << 26) && height < (1 << 26) && (int64_t)width * height <= MOST)
         return 1;
@@ -296,6 +293,9 @@ static PyObject *py_t6(PyObject *self, PyObject *args)
 static PyMethodDef METHODS[] = {
     {"pack", py_pack, METH_VARARGS, "pack(grey, thresholds or None, level, width, height): packed rows, 1 is black"},
     {"t6", py_t6, METH_VARARGS, "t6(rows, width, height): the T.6 code of packed rows, 1 is black"},
+    {"scale", py_scale, METH_VARARGS, "scale(grey, width, height, to width, to height, smooth): as Pillow's HAMMING, or "
+                                      "BILINEAR where smooth"},
+    {"extremes", py_extremes, METH_VARARGS, "extremes(grey, width, height, side): least and most grey of each square"},
     {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_dots", NULL, 0, METHODS, NULL, NULL, NULL, NULL};

@@ -1,7 +1,7 @@
-"""A page in black and white, eight dots in a byte, and the two loops over all of its dots.
+"""A page in black and white, eight dots in a byte, and the loops over all of its dots.
 
-They are compiled (``_dots.c``) where the package was installed with a C compiler at hand. Elsewhere Pillow does the
-same to the last bit, only slower.
+They are compiled (``_dots.c``; ``_grey.c`` for those of ``greys``) where the package was installed with a C compiler at
+hand. Elsewhere Pillow does the same to the last bit, only slower.
 """
 
 import importlib
@@ -18,6 +18,21 @@ class _Compiled(Protocol):
     def pack(self, grey: bytes, thresholds: bytes | None, level: int, width: int, height: int) -> bytes: ...
 
     def t6(self, rows: bytes, width: int, height: int) -> bytes: ...
+
+    def scale(self, grey: bytes, width: int, height: int, wide: int, high: int, smooth: bool, /) -> bytes: ...
+
+    def extremes(self, grey: bytes, width: int, height: int, side: int) -> tuple[bytes, bytes]: ...
+
+
+class Greys(Protocol):
+    """8-bit greys: an image, or what stands for one."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+
+    def tobytes(self) -> bytes:
+        """Return them row by row."""
 
 
 def _load() -> _Compiled | None:
@@ -54,8 +69,8 @@ class Dots:
         return Image.frombytes("1", (self.width, self.height), self.rows)
 
 
-def darker(page: Image.Image, than: Image.Image | int) -> Dots:
-    """Return the dots of the 8-bit grey *page* that are darker *than* a grey, or than each one's own in an image."""
+def darker(page: Greys, than: Greys | int) -> Dots:
+    """Return the dots of the 8-bit grey *page* that are darker *than* a grey, or than each one's own."""
     if compiled is None:
         return darker_by_pillow(page, than)
     thresholds = None if isinstance(than, int) else than.tobytes()
@@ -63,11 +78,15 @@ def darker(page: Image.Image, than: Image.Image | int) -> Dots:
     return Dots(*page.size, compiled.pack(page.tobytes(), thresholds, level, *page.size))
 
 
-def darker_by_pillow(page: Image.Image, than: Image.Image | int) -> Dots:
+def darker_by_pillow(page: Greys, than: Greys | int) -> Dots:
     """Do as ``darker`` without the compiled half."""
     if isinstance(than, int):
-        return Dots.of(page.point([255 if grey < than else 0 for grey in range(256)], "1"))
-    return Dots.of(ImageChops.subtract(than, page).point([0] + [255] * 255, "1"))
+        return Dots.of(_image(page).point([255 if grey < than else 0 for grey in range(256)], "1"))
+    return Dots.of(ImageChops.subtract(_image(than), _image(page)).point([0] + [255] * 255, "1"))
+
+
+def _image(greys: Greys) -> Image.Image:
+    return greys if isinstance(greys, Image.Image) else Image.frombytes("L", greys.size, greys.tobytes())
 
 
 def t6_code(page: Dots) -> bytes:

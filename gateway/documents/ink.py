@@ -4,9 +4,7 @@ What a part of the page is decides its thresholds: one number for text and drawi
 what the paper is like around a dot for scans.
 """
 
-from PIL import Image
-
-from gateway.documents.dots import Dots, darker
+from gateway.documents.dots import Dots, Greys, darker
 
 #: Grey below this is black. Lower, hairlines in light grey vanish; higher, a scan's paper turns to dirt.
 THRESHOLD = 192
@@ -14,10 +12,10 @@ THRESHOLD = 192
 BLACK_BELOW = 75
 
 
-def ink(page: Image.Image, thresholds: Image.Image | int | None = None) -> Dots:
+def ink(page: Greys, thresholds: Greys | int | None = None) -> Dots:
     """Return the dots of the 8-bit grey *page* that are ink.
 
-    *thresholds* is an 8-bit image of the same size, or one grey: a dot is black where the page is darker. Without it,
+    *thresholds* are greys of the same size, or one grey: a dot is black where the page is darker. Without it,
     ``THRESHOLD`` holds everywhere.
     """
     return darker(page, THRESHOLD if thresholds is None else thresholds)

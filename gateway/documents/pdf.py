@@ -13,6 +13,7 @@ from PIL import Image
 from gateway.document import MediaType
 from gateway.documents.contents import Contents, Picture, box, contents, jpeg, scan
 from gateway.documents.dots import Dots
+from gateway.documents.greys import scaled
 from gateway.documents.ink import ink
 from gateway.documents.raster import Placement, Raster
 from gateway.documents.refusal import refuse_document
@@ -121,16 +122,16 @@ def _scanned(page: pdfium.PdfPage, source: Image.Image, raster: Raster) -> Dots 
     source.draft("L", (place.width, place.height))
     try:
         plain = source if source.mode == "L" else source.convert("L")
-        grey = plain.resize((place.width, place.height), Image.Resampling.HAMMING)
+        grey = scaled(plain, (place.width, place.height))
     except (OSError, ValueError, SyntaxError):
         return None
-    thresholds = paper_thresholds(grey, raster.dpi, raster.look)
+    thresholds = paper_thresholds(grey.image(), raster.dpi, raster.look)
     if thresholds is None:
         return None
     if place.width == raster.width:
         return ink(grey, thresholds)
     left = _left(place, raster)
-    return ink(_on_line(grey, left, raster.width, 255), _on_line(thresholds, left, raster.width, 0))
+    return ink(_on_line(grey.image(), left, raster.width, 255), _on_line(thresholds.image(), left, raster.width, 0))
 
 
 def _on_line(image: Image.Image, left: int, width: int, beside: int) -> Image.Image:

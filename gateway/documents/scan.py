@@ -6,6 +6,7 @@ stays.
 
 from PIL import Image, ImageChops, ImageFilter
 
+from gateway.documents.greys import Grey, scaled
 from gateway.documents.halftone import screen
 from gateway.documents.raster import Look
 from gateway.fax import Sight
@@ -21,45 +22,45 @@ _NO_PAPER = 0.5
 #: What tells a scan from a photograph: most of it is paper, little of it is between paper and ink.
 _LEAST_PAPER, _MOST_BETWEEN = 0.6, 0.12
 _DEEP = 0.5
+#: For each tone of paper, the grey below which a dot is ink for certain, and that below which it is no paper.
+_DEEPS, _INKS = ([round((tone // 8 * 8 + 4) * share) for tone in range(256)] for share in (_DEEP, _INK))
 
 
-def paper_thresholds(grey: Image.Image, dpi: tuple[int, int], look: Look) -> Image.Image | None:
+def paper_thresholds(grey: Image.Image, dpi: tuple[int, int], look: Look) -> Grey | None:
     """Return the thresholds of the scan *grey*; None when it is a photograph rather than paper with ink on it, and
     *look* does not say that it is paper.
 
     Dark areas get a screen of dots, so that what is in them is not lost, unless somebody knows better: a *look* that
     says scan takes them for paper in a shadow, and one with a share of white wants no dots.
     """
-    cells = grey.reduce(_CELL)
-    paper = _lightest(cells, _AROUND).filter(ImageFilter.GaussianBlur(_AROUND / 2))
+    paper = _lightest(grey.reduce(_CELL), _AROUND).filter(ImageFilter.GaussianBlur(_AROUND / 2))
     white = _percentile(paper, 0.9)
     if look.sight is not Sight.SCAN and not _is_paper(grey, paper, white):
         return None
     share = _INK if look.black_below is None else min(look.black_below / 100, _MOST_INK)
-    thresholds = paper.point([round(tone * share) for tone in range(256)]).resize(grey.size, Image.Resampling.BILINEAR)
+    thresholds = scaled(paper.point([round(tone * share) for tone in range(256)]), grey.size, smooth=True)
     if look != Look():
         return thresholds
     dark = paper.point([255 if tone < white * _NO_PAPER else 0 for tone in range(256)])
     if dark.getbbox():
-        thresholds.paste(screen(grey.size, dpi), mask=dark.resize(grey.size))
+        whole = thresholds.image().copy()
+        whole.paste(screen(grey.size, dpi), mask=dark.resize(grey.size))
+        return Grey(*grey.size, whole.tobytes())
     return thresholds
 
 
 def _is_paper(grey: Image.Image, paper: Image.Image, white: int) -> bool:
     sample = grey.resize(paper.size, Image.Resampling.NEAREST)
-    between = ink = 0
-    steps = range(0, 256, 8)
-    # Places of like paper are counted together: the greys of each share of paper's tones.
-    for low in steps:
-        tones = paper.point([255 if low <= tone < low + 8 else 0 for tone in range(256)])
-        if not tones.getbbox():
-            continue
-        counts = sample.histogram(tones)
-        ink += sum(counts[: round((low + 4) * _DEEP)])
-        between += sum(counts[round((low + 4) * _DEEP) : round((low + 4) * _INK)])
+    ink = _darker(sample, paper.point(_DEEPS))
+    between = _darker(sample, paper.point(_INKS)) - ink
     dots = sample.width * sample.height
     lit = 1 - sum(paper.histogram()[: round(white * _NO_PAPER)]) / dots
     return between / dots <= _MOST_BETWEEN and lit - (ink + between) / dots >= _LEAST_PAPER
+
+
+def _darker(sample: Image.Image, than: Image.Image) -> int:
+    """Return how many dots of *sample* are darker than their own thresholds."""
+    return sample.width * sample.height - ImageChops.subtract(than, sample).histogram()[0]
 
 
 def _lightest(image: Image.Image, across: int) -> Image.Image:

@@ -83,5 +83,5 @@ def _picture(grey: Image.Image, raster: Raster) -> Image.Image | None:
         return None
     paper = paper_thresholds(grey, raster.dpi, raster.look)
     if paper or raster.look.black_below is not None:
-        return paper
+        return paper.image() if paper else None
     return screen(grey.size, raster.dpi)

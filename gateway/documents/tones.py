@@ -7,16 +7,17 @@ it or on it.
 
 from dataclasses import dataclass
 
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageFilter
 
+from gateway.documents.greys import extremes
 from gateway.documents.ink import THRESHOLD
 
 #: Tones outside this range are ink and paper.
 _DARKEST, _LIGHTEST = 10, 246
 #: Areas lighter than this are shown as paper; writing lighter than this was not meant to be read.
 _TINT = 232
-#: One dot of so many across and down is looked at to find tones, and a tone has so many of them.
-_SPARSE, _FEWEST = 4, 40
+#: Of each square one dot is looked at to find tones, and a tone has so many of them.
+_FEWEST = 40
 #: A tone stands out from its neighbours, which the soft edges of letters fill evenly, by this factor.
 _STANDS_OUT = 4
 _MOST_TONES = 24
@@ -55,17 +56,21 @@ class Tones:
 def tones_of(grey: Image.Image) -> Tones:
     """Look up the tones of a drawn page, 8-bit grey."""
     threshold, areas = THRESHOLD, []
-    for tone in _standing_out(grey):
-        cells = _cells(grey, tone)
+    sparse = grey.resize((max(1, grey.width // _CELL), max(1, grey.height // _CELL)), Image.Resampling.NEAREST)
+    standing = _standing_out(sparse)
+    if not standing:
+        return Tones(threshold)
+    least, most = extremes(grey, _CELL)
+    for tone in standing:
+        cells = _cells(least, most, tone)
         if cells is not None:
             areas.append(_area(grey, tone, cells))
-        elif THRESHOLD <= tone < _TINT and not _is_edge(grey, tone):
+        elif THRESHOLD <= tone < _TINT and not _is_edge(sparse, least, tone):
             threshold = max(threshold, _between(tone, 255))
     return Tones(threshold, tuple(area for area in areas if area is not None))
 
 
-def _standing_out(grey: Image.Image) -> list[int]:
-    sparse = grey.resize((max(1, grey.width // _SPARSE), max(1, grey.height // _SPARSE)), Image.Resampling.NEAREST)
+def _standing_out(sparse: Image.Image) -> list[int]:
     counts = sparse.histogram()
     found = []
     for tone in range(_DARKEST, _LIGHTEST):
@@ -75,25 +80,23 @@ def _standing_out(grey: Image.Image) -> list[int]:
     return sorted(found, key=lambda tone: -counts[tone])[:_MOST_TONES]
 
 
-def _cells(grey: Image.Image, tone: int) -> Image.Image | None:
+def _cells(least: Image.Image, most: Image.Image, tone: int) -> Image.Image | None:
     """Return the squares that *tone* fills whole; None when it has no areas, but letters and lines at most."""
-    dots = _dots_of(grey, tone)
-    cells = dots.reduce(_CELL).point([0] * 255 + [255])
+    cells = ImageChops.darker(
+        least.point([255 if each >= tone - 1 else 0 for each in range(256)]),
+        most.point([255 if each <= tone + 1 else 0 for each in range(256)]),
+    )
     box = cells.getbbox()
     if box is None or cells.histogram()[255] < _LEAST_CELLS:
         return None
     return cells if _shrunk(cells.crop(box), _STROKE).getbbox() else None
 
 
-def _dots_of(grey: Image.Image, tone: int) -> Image.Image:
-    return grey.point([255 if abs(each - tone) <= 1 else 0 for each in range(256)])
-
-
-def _is_edge(grey: Image.Image, tone: int) -> bool:
+def _is_edge(sparse: Image.Image, least: Image.Image, tone: int) -> bool:
     """Say whether most of the tone lies beside ink: the soft edge of something, rather than something pale."""
-    beside = _grown(grey.point([255 if each < _INK else 0 for each in range(256)]), 2)
-    dots = _dots_of(grey, tone)
-    return dots.histogram(beside)[255] > dots.histogram()[255] / 2
+    beside = _grown(least.point([255 if each < _INK else 0 for each in range(256)]), 1)
+    dots = sparse.point([255 if abs(each - tone) <= 1 else 0 for each in range(256)])
+    return dots.histogram(beside.crop((0, 0, *dots.size)))[255] > dots.histogram()[255] / 2
 
 
 def _area(grey: Image.Image, tone: int, cells: Image.Image) -> Area | None:

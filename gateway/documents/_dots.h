@@ -1,0 +1,19 @@
+/* What the files of gateway.documents._dots share. */
+
+#ifndef FAXGATE_DOTS_H
+#define FAXGATE_DOTS_H
+
+#ifndef Py_LIMITED_API
+#define Py_LIMITED_API 0x030B0000
+#endif
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+
+/* Say whether a page may have this size, with ValueError set if not. */
+int fits(int width, int height);
+
+PyObject *py_scale(PyObject *self, PyObject *args);
+PyObject *py_extremes(PyObject *self, PyObject *args);
+
+#endif
