@@ -169,6 +169,7 @@ class Daemon:
             submit=stories.submit,
             archive=stories.archive,
             command=stories.command,
+            sandbox=tools.sandbox,
         )
         self.http = HttpServer(make_app(web), settings.http.address, sockets)
         await self.http.start()

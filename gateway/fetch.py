@@ -137,6 +137,18 @@ class Fetcher:
             return ""
         return f"{shown(host)} is not on the public internet, and its network is not allowed here"
 
+    def may_reach(self, url: str) -> bool:
+        """Return whether *url* might be fetched, as far as can be said without asking: False for what is no URL, and
+        for an address of a network that is neither public nor allowed."""
+        try:
+            host = _parse(url).host or ""
+            address = ipaddress.ip_address("127.0.0.1" if host.rstrip(".") == "localhost" else host)
+        except FetchError:
+            return False
+        except ValueError:  # a name
+            return True
+        return is_public(address) or self._is_allowed(address)
+
     async def close(self) -> None:
         """Close connections."""
         if self._session is not None:

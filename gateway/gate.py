@@ -93,6 +93,10 @@ class Gate:
         """See ``Carrier``."""
         await self._through(lambda: self._carrier.upload(name, content, media_type))
 
+    async def text(self, from_number: str, to_number: str, words: str) -> None:
+        """See ``Carrier``."""
+        await self._through(lambda: self._carrier.text(from_number, to_number, words))
+
     async def remove(self, name: str) -> None:
         """See ``Carrier``."""
         await self._through(lambda: self._carrier.remove(name))

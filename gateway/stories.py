@@ -17,6 +17,7 @@ from gateway.outbox import (
     HELD,
     PREPARE,
     RESOLVE,
+    TEXT,
     TRANSMIT,
     WITHDRAW,
     Collect,
@@ -25,6 +26,7 @@ from gateway.outbox import (
     Prepare,
     Resolve,
     Settle,
+    Text,
     Transmit,
 )
 from gateway.poison import Poison
@@ -69,6 +71,7 @@ class Stories:
         self._prepare = Prepare(db, blobs, sandbox, limits, self.settle, policy)
         self._transmit = Transmit(db, blobs, sandbox, carrier, limits, self.settle, self.notify, policy)
         self._hold = Hold(db, self.notify)
+        self._text = Text(db, carrier, limits, settings.carrier.telnyx.sms_from)
         self._resolve = Resolve(db, carrier, self.settle, self.notify, policy)
 
     def by_kind(self) -> dict[str, Story]:
@@ -81,6 +84,7 @@ class Stories:
             CANCEL: self._transmit.cancel,
             WITHDRAW: self._transmit.withdraw,
             RESOLVE: self._resolve.run,
+            TEXT: self._text.run,
             EVENT: self.events.dispatch,
             RETRIEVE: self.inbox.retrieve,
             FORWARD: self.inbox.forward,

@@ -97,6 +97,9 @@ class Carrier(Protocol):
     async def remove(self, name: str) -> None:
         """Delete a document from the carrier's media storage; a missing one is no error."""
 
+    async def text(self, from_number: str, to_number: str, words: str) -> None:
+        """Send a text (SMS)."""
+
     async def check(self) -> str:
         """Ask something harmless with our credentials and return a sentence of what was found."""
 

@@ -160,6 +160,10 @@ class Telnyx:
             if error.status != 404:
                 raise
 
+    async def text(self, from_number: str, to_number: str, words: str) -> None:
+        """Send a text (``POST /messages``)."""
+        await self._call("POST", "/messages", json={"from": from_number, "to": to_number, "text": words})
+
     async def check(self) -> str:
         """List one fax, which needs a valid API key and changes nothing."""
         try:

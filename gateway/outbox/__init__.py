@@ -9,6 +9,7 @@ from gateway.outbox.policy import HELD, Policy
 from gateway.outbox.prepare import PREPARE, Prepare
 from gateway.outbox.resolve import RESOLVE, Resolve
 from gateway.outbox.settle import Settle
+from gateway.outbox.text import TEXT, Text
 from gateway.outbox.transmit import CANCEL, TRANSMIT, WITHDRAW, Transmit
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "HELD",
     "PREPARE",
     "RESOLVE",
+    "TEXT",
     "TRANSMIT",
     "WITHDRAW",
     "Collect",
@@ -26,6 +28,7 @@ __all__ = [
     "Prepare",
     "Resolve",
     "Settle",
+    "Text",
     "Transmit",
     "enter",
 ]

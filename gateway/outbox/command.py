@@ -74,6 +74,10 @@ class Command:
         jobs.enqueue(tx, CANCEL, fax_id, priority=jobs.URGENT)
         return f"Fax {fax_id} is with the carrier, which is asked to stop it."
 
+    def fail(self, tx: Tx, fax_id: UUID, reason: str, text: str) -> None:
+        """End a fax that was taken and may not be sent, and tell its sender why."""
+        self._settle.fail(tx, fax_id, LIVE, reason, text)
+
     def _void(self, tx: Tx, fax_id: UUID) -> None:
         """Nothing shall come of an attempt any more whose outcome nobody knows."""
         last = attempts.last_of(tx, fax_id)

@@ -10,6 +10,7 @@ from gateway.carrier_event import CarrierEvent, Happened
 from gateway.dialects import telnyx
 from gateway.fax import FINAL, RANK, Fax, State
 from gateway.notify import Notify
+from gateway.outbox import text
 from gateway.outbox.policy import CANCEL, COLLECT, PREPARE, RESOLVE, TRANSMIT, Policy, withdraw
 from gateway.retry import Outcome, next_try
 from gateway.store import attempts, faxes, jobs
@@ -167,6 +168,7 @@ class Settle:
         fax = faxes.get(tx, fax_id)
         assert fax is not None
         self._notify.about(tx, fax, tale, fax.notify)
+        text.enqueue(tx, fax)
         metrics.faxes_finished.labels("outbound", fax.state.value).inc()
         log.info("finished", fax=str(fax_id), state=fax.state.value, reason=fax.failure_reason, tries=fax.tries)
 

@@ -38,6 +38,12 @@ class Telnyx(Section):
         "while it changes. Empty: every webhook is refused.",
     )
     connection_id: str = Field("", description="The fax application that is used when an application names none.")
+    sms_from: str = Field(
+        "",
+        pattern=r"^(\+[1-9][0-9]{6,14})?$",
+        description="A number of ours (+12025550100) that texts are sent from, to those whom a request names. "
+        "Empty: no texts.",
+    )
 
 
 class CarrierSection(Section):

@@ -13,6 +13,7 @@ from gateway.fetch import Fetcher
 from gateway.intake.submit import Submit
 from gateway.outbox import Command
 from gateway.provisioning import Provisioning
+from gateway.sandbox import Sandbox
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
 from gateway.web import kazoo, telnyx
@@ -34,6 +35,7 @@ class WebParts:
 
     ``ready`` asks every part of the process how it is. ``max_upload_bytes`` bounds any request. ``public_url`` is ""
     when the carrier cannot reach us. ``metrics_here`` is False when /metrics has an address of its own.
+    Without ``sandbox`` documents are given out as they are, and not converted.
     """
 
     db: Database
@@ -50,6 +52,7 @@ class WebParts:
     max_upload_bytes: int
     public_url: str
     metrics_here: bool = True
+    sandbox: Sandbox | None = None
 
 
 def make_app(parts: WebParts) -> web.Application:
@@ -72,7 +75,16 @@ def make_app(parts: WebParts) -> web.Application:
 def api(parts: WebParts) -> list[Operation]:
     """Return the table of both APIs' routes."""
     return [
-        *kazoo.operations(parts.db, parts.provisioning),
+        *kazoo.operations(
+            parts.db,
+            parts.blobs,
+            parts.provisioning,
+            submit=parts.submit,
+            archive=parts.archive,
+            command=parts.command,
+            fetcher=parts.fetcher,
+            sandbox=parts.sandbox,
+        ),
         *telnyx.operations(parts.db, parts.blobs, parts.provisioning, parts.fetcher),
     ]
 

@@ -5,10 +5,7 @@ before the first byte is served; without the note nothing is served. A HEAD tran
 document that was only looked at can still be withdrawn.
 """
 
-import asyncio
 import os
-import re
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from aiohttp import web
@@ -22,23 +19,12 @@ from gateway.store import attempts, schema
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database, one
 from gateway.web.errors import Fault, or_come_again
+from gateway.web.ranges import serve
 
 log = logs.logger(__name__)
 PATH = "/m/{token:[A-Za-z0-9_-]{1,64}}"
 #: How long the database may take, in seconds.
 PATIENCE = 8.0
-CHUNK = 1 << 18
-_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What is asked for: *size* bytes of *total*, from the byte *start*; *partial* when a range was asked for."""
-
-    start: int
-    size: int
-    total: int
-    partial: bool
 
 
 class Documents:
@@ -70,7 +56,7 @@ class Documents:
             raise _gone()
         log.info("the carrier fetches a document", fax=str(attempt.fax_id), attempt=str(attempt.id))
         with await self._opened(attempt) as file:
-            return await _serve(request, attempt, file)
+            return await serve(request, file, _headers(attempt))
 
     async def _known(self, token: str) -> Attempt:
         mine = (schema.attempts.c.handle == token) & (schema.attempts.c.handle_kind == Handle.TOKEN.value)
@@ -90,49 +76,6 @@ class Documents:
                 raise  # 503: it comes again
             log.warning("the document of an open attempt is missing", attempt=str(attempt.id))
             raise _gone() from refusal
-
-
-async def _serve(request: web.Request, attempt: Attempt, file: BinaryIO) -> web.StreamResponse:
-    headers = _headers(attempt)
-    part = _part(request, headers["ETag"], os.fstat(file.fileno()).st_size)
-    response = web.StreamResponse(status=206 if part.partial else 200, headers=headers)
-    response.content_length = part.size
-    if part.partial:
-        response.headers["Content-Range"] = f"bytes {part.start}-{part.start + part.size - 1}/{part.total}"
-    await response.prepare(request)
-    await _stream(response, file, part)
-    await response.write_eof()
-    return response
-
-
-async def _stream(response: web.StreamResponse, file: BinaryIO, part: Part) -> None:
-    file.seek(part.start)
-    left = part.size
-    while left:
-        chunk = await asyncio.to_thread(file.read, min(CHUNK, left))
-        if not chunk:
-            raise EOFError("the document is shorter than its size")  # ends the connection: the answer is cut off
-        await response.write(chunk)
-        left -= len(chunk)
-
-
-def _part(request: web.Request, etag: str, total: int) -> Part:
-    """Read the Range header. What is no single range of bytes is ignored, as section 14.2 of RFC 9110 allows."""
-    whole = Part(0, total, total, partial=False)
-    asked = _RANGE.fullmatch(request.headers.get("Range", "").strip())
-    if asked is None or request.headers.get("If-Range", etag) != etag:
-        return whole
-    first, last = asked.groups()
-    if not first and not last:
-        return whole
-    if first and last and int(last) < int(first):
-        return whole
-    start = int(first) if first else max(0, total - int(last))
-    end = min(int(last), total - 1) if first and last else total - 1
-    if start > end:
-        sentence = f"the document has {total} bytes; the range that is asked for lies behind them"
-        raise Fault(416, sentence, headers={"Content-Range": f"bytes */{total}"})
-    return Part(start, end - start + 1, total, partial=True)
 
 
 def _headers(attempt: Attempt) -> dict[str, str]:

@@ -48,6 +48,7 @@ from gateway.outbox import (
     HELD,
     PREPARE,
     RESOLVE,
+    TEXT,
     TRANSMIT,
     WITHDRAW,
     Collect,
@@ -57,6 +58,7 @@ from gateway.outbox import (
     Prepare,
     Resolve,
     Settle,
+    Text,
     Transmit,
 )
 from gateway.provisioning import Provisioning
@@ -301,6 +303,7 @@ class House:
             CANCEL: self.transmit.cancel,
             WITHDRAW: self.transmit.withdraw,
             RESOLVE: self.resolve.run,
+            TEXT: Text(self.db, self.carrier, self.limits, OFFICE).run,
             EVENT: self.events.dispatch,
             RETRIEVE: self.inbox.retrieve,
             FORWARD: self.inbox.forward,
@@ -519,6 +522,7 @@ def _web(house: House) -> WebParts:
         public_keys=[house.emulator.public_key],
         provisioning=house.provisioning,
         submit=house.submit,
+        sandbox=house.sandbox,
         archive=house.archive,
         command=house.command,
         fetcher=house.fetcher,

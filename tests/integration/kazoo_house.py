@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
+
+import aiohttp
 
 from gateway.fax import FINAL, Direction, Fax, Origin, State
 from gateway.ids import new_id
@@ -12,7 +14,16 @@ from gateway.store.database import Tx
 from tests.integration.web_house import AT, House
 
 
-async def ask(house: House, path: str, token: str = "", method: str = "GET", **request: Any) -> tuple[int, Any]:
+class Served(Protocol):
+    """Where to ask."""
+
+    client: aiohttp.ClientSession
+
+    @property
+    def origin(self) -> str: ...
+
+
+async def ask(house: Served, path: str, token: str = "", method: str = "GET", **request: Any) -> tuple[int, Any]:
     """Ask and return status and envelope, after a look at what every envelope must have."""
     headers = {"X-Auth-Token": token} if token else {}
     headers |= request.pop("headers", {})

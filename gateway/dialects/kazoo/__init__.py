@@ -2,6 +2,7 @@
 
 from gateway.dialects.kazoo.asked import Fields, Invalid, Problems, merged, public, read
 from gateway.dialects.kazoo.envelope import Asked, Listed, Page, Problem, Success, error, invalid_field, success
+from gateway.dialects.kazoo.fax import KEPT as FAX_KEPT
 from gateway.dialects.kazoo.fax import (
     FaxRow,
     InboundFax,
@@ -14,7 +15,10 @@ from gateway.dialects.kazoo.fax import (
 )
 from gateway.dialects.kazoo.faxbox import PATHS as FAXBOX_PATHS
 from gateway.dialects.kazoo.faxbox import FaxboxPatch, FaxboxShown, FaxboxWish, faxbox_changes, faxbox_shown
+from gateway.dialects.kazoo.results import FOREIGN_CALLER
 from gateway.dialects.kazoo.smtplog import SmtplogDetail, SmtplogRow, smtplog_detail, smtplog_row
+from gateway.dialects.kazoo.wish import PATHS as FAX_PATHS
+from gateway.dialects.kazoo.wish import FaxAction, FaxChanges, FaxWish, emails, texts, wish_defaults
 from gateway.dialects.kazoo.words import (
     GREGORIAN_EPOCH,
     Place,
@@ -23,15 +27,22 @@ from gateway.dialects.kazoo.words import (
     from_gregorian,
     place_of,
     plain_id,
+    read_id,
     states_in,
     to_gregorian,
 )
 
 __all__ = [
     "FAXBOX_PATHS",
+    "FAX_KEPT",
+    "FAX_PATHS",
+    "FOREIGN_CALLER",
     "GREGORIAN_EPOCH",
     "Asked",
+    "FaxAction",
+    "FaxChanges",
     "FaxRow",
+    "FaxWish",
     "FaxboxPatch",
     "FaxboxShown",
     "FaxboxWish",
@@ -50,6 +61,7 @@ __all__ = [
     "Success",
     "dated_id",
     "deleted",
+    "emails",
     "error",
     "fax_id",
     "fax_row",
@@ -64,9 +76,12 @@ __all__ = [
     "plain_id",
     "public",
     "read",
+    "read_id",
     "smtplog_detail",
     "smtplog_row",
     "states_in",
     "success",
+    "texts",
     "to_gregorian",
+    "wish_defaults",
 ]

@@ -92,7 +92,7 @@ def outgoing_row(fax: Fax) -> OutgoingRow:
     """Return a row of the list of faxes on their way out."""
     row: OutgoingRow = {
         "id": plain_id(fax.id),
-        "status": place_of(fax.direction, fax.state).status,
+        "status": _status(fax),
         "to": fax.to_number,
         "from": _from_number(fax),
         "attempts": fax.tries,
@@ -133,7 +133,7 @@ def outbound(fax: Fax, *, outgoing: bool = False) -> OutboundFax:
         "from_name": fax.from_name,
         "to_number": fax.to_number,
         "to_name": fax.to_name,
-        "status": place.status,
+        "status": _status(fax),
         "folder": place.folder,
         "created": created,
         "delivered": to_gregorian(fax.finished_at) if delivered and fax.finished_at else UNDEFINED,
@@ -184,6 +184,12 @@ def inbound(fax: Fax) -> InboundFax:
 def deleted(shown: OutboundFax | InboundFax) -> dict[str, Any]:
     """Return a fax as the answer to its deletion shows it for the last time."""
     return {**shown, "_read_only": {"deleted": True}}
+
+
+def _status(fax: Fax) -> str:
+    """Kazoo's word for where a fax stands. What is fetched from a URL waits there as pending from the start."""
+    fetched = fax.state is State.PREPARING and any("url" in document for document in fax.documents)
+    return place_of(fax.direction, State.QUEUED if fetched else fax.state).status
 
 
 def _when_known(fax: Fax) -> dict[str, Any]:

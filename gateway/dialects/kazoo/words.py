@@ -1,11 +1,13 @@
 """Gregorian seconds, dated ids, folders and states. Kazoo counts time in seconds since the year 0 of the Gregorian
 calendar, UTC."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from gateway.fax import Direction, Fax, State
+from gateway.ids import parse_id
 
 #: Gregorian seconds at 1970-01-01T00:00:00Z.
 GREGORIAN_EPOCH = 62_167_219_200
@@ -32,6 +34,14 @@ def plain_id(identifier: UUID) -> str:
 def dated_id(identifier: UUID, created_at: datetime) -> str:
     """Return the id of what lives in Kazoo's monthly databases (inbox, outbox, smtplog): ``YYYYMM-`` and 32 hex."""
     return f"{created_at.astimezone(UTC):%Y%m}-{identifier.hex}"
+
+
+_FORMS = re.compile(r"([0-9]{6}-)?([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE)
+
+
+def read_id(text: str) -> UUID | None:
+    """Read an id in any form that Kazoo's clients, or those of the other API, write; None for what is none."""
+    return parse_id(text) if _FORMS.fullmatch(text) else None
 
 
 @dataclass(frozen=True, slots=True)

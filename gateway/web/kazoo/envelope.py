@@ -73,6 +73,14 @@ def unsupported(request: web.Request) -> Fault:
     return Fault(415, f"a body of the type {request.content_type[:64]} is not taken here; {taken}")
 
 
+def checked(value: object) -> object:
+    """Return *value*, or raise the fault 400 when no database takes it."""
+    try:
+        return storable(value)
+    except (ValueError, RecursionError):
+        raise bad_json() from None
+
+
 async def _json(request: web.Request) -> object:
     try:
         return storable(await read_json(request))

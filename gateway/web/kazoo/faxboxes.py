@@ -1,23 +1,22 @@
 """``/v2/accounts/{account_id}/faxboxes``: who may send by mail, with which number, and who gets what."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
 from gateway.account import Scope
 from gateway.dialects import kazoo
-from gateway.errors import Kind, Refusal
 from gateway.faxbox import Faxbox
 from gateway.provisioning import Provisioning
 from gateway.store import provision
 from gateway.store.database import Database
 from gateway.web.auth import Auth
-from gateway.web.kazoo.answers import answered, bad_identifier, invalid
+from gateway.web.kazoo.answers import answered, bad_identifier
 from gateway.web.kazoo.caller import Caller, caller_of, identity_in
 from gateway.web.kazoo.envelope import data_of, read_as
 from gateway.web.kazoo.listing import PAGING, found, wish
+from gateway.web.kazoo.words import speaking
 from gateway.web.openapi import Common, Operation
 
 PATH = "/v2/accounts/{account_id}/faxboxes"
@@ -74,7 +73,7 @@ class Faxboxes:
         """Make a faxbox, which has a mail host of its own and takes mails at once."""
         caller = await caller_of(request, self._auth)
         fields = kazoo.faxbox_changes(read_as(kazoo.FaxboxWish, _given(await data_of(request))))
-        with _in_kazoos_words():
+        with speaking(kazoo.FAXBOX_PATHS, number="caller_id"):
             box = await self._provisioning.by(caller.actor).create_faxbox(caller.account_id, fields)
         return _answered(request, box, status=201)
 
@@ -104,7 +103,7 @@ class Faxboxes:
             return kazoo.faxbox_changes(read_as(kazoo.FaxboxWish, wanted(box)), box)
 
         identity = identity_in(request, "faxbox_id")
-        with _in_kazoos_words():
+        with speaking(kazoo.FAXBOX_PATHS, number="caller_id"):
             rules = self._provisioning.by(caller.actor)
             box = await rules.update_faxbox(identity, changes, account_id=caller.account_id)
         return _answered(request, box)
@@ -118,18 +117,3 @@ def _answered(request: web.Request, box: Faxbox, *, status: int = 200) -> web.Re
     shown = kazoo.faxbox_shown(box)
     location = shown["id"] if status == 201 else ""
     return answered(request, shown, status=status, metadata={"custom_smtp_address": box.host}, location=location)
-
-
-@contextmanager
-def _in_kazoos_words() -> Iterator[None]:
-    """Turn what the rules refuse about a field into Kazoo's fault about Kazoo's field."""
-    try:
-        yield
-    except Refusal as refusal:
-        reason = refusal.reason
-        field = "caller_id" if reason.kind is Kind.NUMBER_INVALID else reason.subject
-        if reason.kind is Kind.CONFLICT and field == "custom_host":
-            raise invalid(kazoo.FAXBOX_PATHS[field], "unique", "email address must be unique") from None
-        if reason.kind in {Kind.INVALID, Kind.NUMBER_INVALID} and field in kazoo.FAXBOX_PATHS:
-            raise invalid(kazoo.FAXBOX_PATHS[field], "wrong_format", reason.sentence) from None
-        raise

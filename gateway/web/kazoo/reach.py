@@ -1,13 +1,12 @@
 """What a request reaches: fax, faxbox and account in its path, if they belong together and to the caller."""
 
-import re
 from uuid import UUID
 
 from aiohttp import web
 
 from gateway.audit import Action
+from gateway.dialects import kazoo
 from gateway.fax import Fax
-from gateway.ids import parse_id
 from gateway.store import audit, faxes, provision
 from gateway.store.database import Database
 from gateway.web.auth import Auth
@@ -16,8 +15,6 @@ from gateway.web.kazoo.caller import Caller, caller_of, identity_in
 
 FAXES = "/v2/accounts/{account_id}/faxes"
 NESTED = "/v2/accounts/{account_id}/faxboxes/{faxbox_id}/faxes"
-#: Plain, as in outgoing, or behind the month, as everywhere else.
-_FAX_ID = re.compile(r"([0-9]{6}-)?([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE)
 
 
 class Reach:
@@ -46,7 +43,7 @@ class Reach:
         account's, or another faxbox's than the path says."""
         caller, faxbox_id = await self.faxbox(request)
         written = request.match_info["fax_id"]
-        identity = parse_id(written) if _FAX_ID.fullmatch(written) else None
+        identity = kazoo.read_id(written)
         fax = await faxes.fetch(self._db, identity) if identity else None
         if fax is None or fax.account_id != caller.account_id or faxbox_id not in {None, fax.faxbox_id}:
             raise bad_identifier(written[:64])

@@ -4,7 +4,6 @@ from aiohttp import web
 
 from gateway.account import Scope
 from gateway.dialects import kazoo
-from gateway.ids import parse_id
 from gateway.store import smtplog
 from gateway.store.database import Database
 from gateway.web.auth import Auth
@@ -63,7 +62,7 @@ class Smtplog:
         """Answer one record."""
         account_id = (await caller_of(request, self._auth)).account_id
         written = request.match_info["attempt_id"]
-        identity = parse_id(written)
+        identity = kazoo.read_id(written)
         record = await smtplog.fetch(self._db, identity) if identity else None
         if record is None or record.account_id != account_id:
             raise bad_identifier(written[:64])
