@@ -35,11 +35,16 @@ class Greys(Protocol):
         """Return them row by row."""
 
 
+_NAMES = ("pack", "t6", "scale", "extremes")
+
+
 def _load() -> _Compiled | None:
     try:
-        return cast(_Compiled, importlib.import_module("gateway.documents._dots"))
+        found = importlib.import_module("gateway.documents._dots")
     except ImportError:
         return None
+    # One that an older source was compiled into, in a working tree, is none.
+    return cast(_Compiled, found) if all(hasattr(found, name) for name in _NAMES) else None
 
 
 #: The compiled half; None where there is none.
