@@ -27,6 +27,8 @@ from gateway.store.schema import holds, jobs, nodes
 #: Longer than the longest fax: 350 pages of half a minute.
 HOLD_LASTS = timedelta(hours=4)
 MOVE_AT_ONCE = 200
+#: After this long nobody expects a silent node back. Its name may come again: nothing of its first life is running.
+FORGOTTEN = timedelta(days=1)
 
 #: Lower numbers go first.
 URGENT, NORMAL, LATER = 1, 5, 9
@@ -118,7 +120,9 @@ def claim(tx: Connection, node: str, epoch: int, kind: str, limit: int) -> list[
 
 
 def owned(tx: Connection, job: Job) -> None:
-    """Raise LeaseLost unless *job* is still ours; it stays so until the unit ends."""
+    """Raise LeaseLost unless *job* is still ours; from this unit on it is ours for a whole lease."""
+    if not beat(tx, job.node, job.epoch):
+        raise LeaseLost(job.subject)
     if tx.execute(select(jobs.c.id).where(*mine(job)).with_for_update()).first() is None:
         raise LeaseLost(job.subject)
 
@@ -303,10 +307,15 @@ def beat(tx: Connection, node: str, epoch: int) -> bool:
 
 
 def take_over(tx: Connection, lease: timedelta) -> int:
-    """Raise the epoch of every node that has been silent for longer than *lease*, and give its jobs back."""
-    limit = _clock() - lease if tx.dialect.name == "postgresql" else datetime.now(UTC) - lease
-    silent = update(nodes).where(nodes.c.seen < limit).values(epoch=nodes.c.epoch + 1, seen=_clock())
+    """Raise the epoch of every node that has been silent for longer than *lease*, and give its jobs back.
+
+    After a day it is forgotten.
+    """
+    now = _clock() if tx.dialect.name == "postgresql" else datetime.now(UTC)
+    busy = select(jobs.c.id).where(jobs.c.node == nodes.c.id, jobs.c.state == "running").exists()
+    silent = update(nodes).where(nodes.c.seen < now - lease).values(epoch=nodes.c.epoch + 1)
     gone = list(tx.execute(silent.returning(nodes.c.id)).scalars())
+    tx.execute(delete(nodes).where(nodes.c.seen < now - max(lease, FORGOTTEN), ~busy))
     return _give_back(tx, jobs.c.node.in_(gone)) if gone else 0
 
 

@@ -10,15 +10,25 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.errors import ConfigurationError, Kind, refuse
+from gateway.store.bell import Bell
 from gateway.store.database import NO_SPACE, WOKEN, Before, Row, closed, disk_full, shielded
 
 T = TypeVar("T")
 RETRIES = 4
+#: A process that is stopped, or a machine that has gone, in the middle of a unit must not keep its locks: the others
+#: would wait for it.
+SESSION = {
+    "application_name": "faxgate",
+    "idle_in_transaction_session_timeout": "10s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
 #: deadlock_detected and serialization_failure: the unit did not happen and may run again.
 _AGAIN = {"40P01", "40001"}
 _FULL = {"53100", "53200"}  # disk_full, out_of_memory
-#: connection_exception, operator_intervention (shutdown), too_many_connections.
-_AWAY = ("08", "57P", "53300")
+#: connection_exception, operator_intervention (shutdown), too_many_connections, idle_in_transaction_session_timeout.
+_AWAY = ("08", "57P", "53300", "25P03")
 #: What comes of talking to the server: asyncpg passes the errors of the network on as they are.
 _TROUBLE = (DBAPIError, PoolTimeout, OSError)
 
@@ -32,7 +42,23 @@ class Postgres:
         self._engine = engine
         self._writing: set[asyncio.Task[Any]] = set()
         self._closed = False
-        self.on_ready: Callable[[], None] | None = None
+        self._bell = Bell(engine, self._woken)
+        self._on_ready: Callable[[], None] | None = None
+
+    @property
+    def on_ready(self) -> Callable[[], None] | None:
+        """See Database; called for commits of other processes too."""
+        return self._on_ready
+
+    @on_ready.setter
+    def on_ready(self, call: Callable[[], None] | None) -> None:
+        self._on_ready = call
+        if call is not None:
+            self._bell.listen()
+
+    def _woken(self) -> None:
+        if self._on_ready is not None:
+            self._on_ready()
 
     async def write(self, unit: Callable[[Connection], T], before: Sequence[Before] = ()) -> T:
         """See Database."""
@@ -59,8 +85,9 @@ class Postgres:
                 if _state(error) not in _AGAIN or not left:
                     _tell(translated(error), error)
             else:
-                if woken and self.on_ready is not None:
-                    self.on_ready()
+                if woken:
+                    self._woken()
+                    self._bell.ring()
                 return value
         raise AssertionError("the last try returns or raises")
 
@@ -79,6 +106,7 @@ class Postgres:
         """See Database."""
         try:
             async with self._engine.begin() as connection:
+                await connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
                 return await connection.run_sync(work)
         except _TROUBLE as error:
             _tell(translated(error), error)
@@ -88,6 +116,7 @@ class Postgres:
         self._closed = True
         if self._writing:
             await asyncio.wait(set(self._writing))
+        await self._bell.stop()
         await self._engine.dispose()
 
 
@@ -123,6 +152,10 @@ async def open_postgres(url: URL) -> Postgres:
             "install it with: pip install 'faxgate[postgres]'"
         ) from None
     engine = create_async_engine(
-        url.set(drivername="postgresql+asyncpg"), pool_size=10, pool_pre_ping=True, hide_parameters=True
+        url.set(drivername="postgresql+asyncpg"),
+        pool_size=10,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"server_settings": SESSION},
     )
     return Postgres(engine)
