@@ -216,6 +216,7 @@ class Transmit:
             return Rejected(
                 "lease_short", "the worker was too slow to be sure that it still owns the fax", passing=True
             )
+        crashpoint.reach("transmit.asking")
         return await self._carrier.hand_over(order)
 
     async def _upload(self, attempt: Attempt, order: Order) -> Rejected | None:

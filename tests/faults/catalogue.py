@@ -1,6 +1,6 @@
 """All faults, in the order of the table."""
 
-from tests.faults import carrier, kill, smarthost
+from tests.faults import carrier, kill, machines, smarthost
 from tests.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
@@ -8,4 +8,5 @@ FAULTS: tuple[Fault, ...] = (
     carrier.AMBIGUOUS,
     carrier.WEBHOOKS,
     smarthost.FAULT,
+    machines.FAULT,
 )

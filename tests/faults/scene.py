@@ -87,10 +87,12 @@ class Scene:
 
 @contextlib.asynccontextmanager
 async def scene(
-    root: Path, *, database_url: str = "", behind_nat: bool = False, more: str = ""
+    root: Path, *, database_url: str = "", behind_nat: bool = False, blobs: str = "", more: str = ""
 ) -> AsyncIterator[Scene]:
     """Everything set up, the daemon not yet started. *more* is appended to its settings."""
-    async with installed(root, database_url or f"sqlite:///{root}/faxgate.db", behind_nat=behind_nat) as house:
+    async with installed(
+        root, database_url or f"sqlite:///{root}/faxgate.db", behind_nat=behind_nat, blobs=blobs
+    ) as house:
         house.write_settings(more)
         relay = MailServer(house.smtp_port, root / "acks.jsonl")
         try:

@@ -80,6 +80,7 @@ class Installation:
     behind_nat: bool
     smtp_port: int
     http_port: int
+    blobs: str = ""
     account_id: UUID = field(init=False)
     application: Application = field(init=False)
     faxbox: Faxbox = field(init=False)
@@ -105,8 +106,7 @@ class Installation:
 name = "test"
 [database]
 url = "{self.database_url}"
-[blobs]
-url = "file://{self.root}/blobs"
+{self.blobs or f'[blobs]{chr(10)}url = "file://{self.root}/blobs"'}
 [smtp]
 hostname = "fax.test.example"
 listeners = [{{address = "127.0.0.1:{self.smtp_port}"}}]
@@ -190,9 +190,11 @@ format = "json"
         sockets: Sequence[socket.socket] = (),
         environment: Mapping[str, str] | None = None,
         under: Sequence[str] = (),
+        only: str = "",
     ) -> Process:
-        """Start ``faxgate serve``; return when it has said READY=1. *sockets* are handed over as systemd does it:
-        as descriptors from 3 on, for the process that LISTEN_PID names. *under* is a command that runs it."""
+        """Start ``faxgate serve``, with the roles *only*; return when it has said READY=1. *sockets* are handed over
+        as systemd does it: as descriptors from 3 on, for the process that LISTEN_PID names. *under* is a command that
+        runs it."""
         channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         address = self.root / f"notify-{os.urandom(4).hex()}"
         channel.bind(str(address))
@@ -201,6 +203,7 @@ format = "json"
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-c", _HAND_OVER, ",".join(str(each.fileno()) for each in sockets)),
                 *(*under, sys.executable, "-W", "error", "-m", "gateway", "serve", "--config", str(self.config)),
+                *(["--only", only] if only else []),
                 env={**os.environ, "NOTIFY_SOCKET": str(address), **(environment or {})},
                 pass_fds=[each.fileno() for each in sockets],
                 stdin=asyncio.subprocess.DEVNULL,
@@ -347,14 +350,17 @@ def reserved() -> Iterator[int]:
 
 
 @contextlib.asynccontextmanager
-async def installed(root: Path, database_url: str, *, behind_nat: bool = False) -> AsyncIterator[Installation]:
-    """An installation with everything set up, its daemon not yet started."""
+async def installed(
+    root: Path, database_url: str, *, behind_nat: bool = False, blobs: str = ""
+) -> AsyncIterator[Installation]:
+    """An installation with everything set up, its daemon not yet started. *blobs* is its section of the settings,
+    when they are not kept in a folder."""
     emulator = Emulator(EmulatorSettings(api_key="key", pace=0.03, webhook_backoff=0.2, log=root / "carrier.jsonl"))
     catcher = MailCatcher(log=root / "mails.jsonl")
     await emulator.start()
     await catcher.start()
     with reserved() as smtp_port, reserved() as http_port:
-        house = Installation(root, database_url, emulator, catcher, behind_nat, smtp_port, http_port)
+        house = Installation(root, database_url, emulator, catcher, behind_nat, smtp_port, http_port, blobs)
         try:
             house.write_settings()
             await house.provision()
