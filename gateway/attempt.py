@@ -1,5 +1,6 @@
 """An attempt: one handing-over of a fax to the carrier, the step that must happen never twice."""
 
+import base64
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +19,21 @@ class AttemptState(StrEnum):
 
 #: The attempt may still become a fax at the carrier, so its document must stay reachable.
 OPEN = frozenset({AttemptState.INTENT, AttemptState.ACCEPTED, AttemptState.UNKNOWN})
+
+
+def client_state(attempt_id: UUID, fax_id: UUID) -> str:
+    """Return what the carrier is asked to remember of an attempt, in Base64 as Telnyx demands it. It is unique, and
+    says which fax it was for even to a gateway that has lost the attempt."""
+    return base64.b64encode(f"faxgate:{attempt_id.hex}:{fax_id.hex}".encode()).decode()
+
+
+def parse_client_state(text: str) -> tuple[UUID, UUID] | None:
+    """Return attempt and fax of a ``client_state`` of ours, or None."""
+    try:
+        ours, attempt_id, fax_id = base64.b64decode(text, validate=True).decode().split(":")
+        return (UUID(attempt_id), UUID(fax_id)) if ours == "faxgate" else None
+    except ValueError:
+        return None
 
 
 class Handle(StrEnum):

@@ -6,12 +6,11 @@ jobs end; then the sandbox, the carrier's connections, and last the database, wh
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 from gateway import gate, logs, metrics, parts, systemd
 from gateway.errors import ConfigurationError, Refusal
@@ -26,6 +25,8 @@ from gateway.smtp.server import SmtpServer
 from gateway.store import attempts, faxes, migrate
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database, open_database, ping, scalar
+from gateway.store.events import turn
+from gateway.store.lock import sole_owner
 from gateway.stories import Stories, Tools
 from gateway.web.app import WebParts, make_app, metrics_app
 from gateway.web.server import HttpServer
@@ -39,6 +40,7 @@ COUNT_EVERY = 15.0
 EXPIRE_EVERY = 30.0
 #: A machine that has just started may reach its name servers a moment later; seconds between tries.
 DNS_PATIENCE = (2.0, 4.0)
+COMPARE_EVERY = 5.0
 
 
 class Daemon:
@@ -83,7 +85,9 @@ class Daemon:
         stories = Stories(settings, tools)
         if "worker" in self.roles:
             await enter(self._work(stories))
-            await enter(_rhythm(stories.reconcile.poll, settings.poll_interval.total_seconds()))
+            await enter(_rhythm(stories.restored.look, COMPARE_EVERY))
+            every = settings.poll_interval
+            await enter(_rhythm(self._in_turn("poll", every, stories.reconcile.poll), every.total_seconds()))
             await enter(_rhythm(self._count_waiting, COUNT_EVERY))
             await enter(_rhythm(lambda: self.db.write(stories.settle.expire), EXPIRE_EVERY))
         if "http" in self.roles:
@@ -106,21 +110,9 @@ class Daemon:
         return Tools(self.db, self.blobs, sandbox, carrier, fetcher)
 
     def _lock(self) -> None:
-        """One serve per SQLite file: two would each believe that they alone write."""
         path = self.settings.database.sqlite
-        if path is None:
-            return
-        if not path.parent.is_dir():
-            raise ConfigurationError(f"[database] url: the folder {path.parent} does not exist; make it")
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._stack.callback(os.close, lock)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigurationError(
-                f"[database] url: another faxgate serve uses {path}; stop it first, "
-                "or use PostgreSQL to run several processes"
-            ) from None
+        if path is not None:
+            self._stack.enter_context(sole_owner(path, "or use PostgreSQL to run several processes"))
 
     def _open_blobs(self) -> Blobs:
         blobs = parts.blobs(self.settings)
@@ -234,6 +226,17 @@ class Daemon:
     async def _blobs_take(self) -> None:
         key = await self.blobs.put_bytes(b"ready?")
         await asyncio.to_thread(self.blobs.remove, key)
+
+    def _in_turn(
+        self, name: str, every: timedelta, work: Callable[[], Awaitable[object]]
+    ) -> Callable[[], Awaitable[None]]:
+        """Return *work* as it is done once in *every* by all processes together."""
+
+        async def once() -> None:
+            if await self.db.write(lambda tx: turn(tx, name, every * 0.9)):
+                await work()
+
+        return once
 
     async def _count_waiting(self) -> None:
         await gate.measure(self.db, self.settings.carrier.kind)

@@ -32,6 +32,7 @@ from gateway.outbox import (
 from gateway.poison import Poison
 from gateway.provisioning import Provisioning
 from gateway.reconcile import Reconcile
+from gateway.restored import Restored
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings
 from gateway.store.blobs import Blobs
@@ -67,6 +68,7 @@ class Stories:
         self.command = Command(self.settle, settings.fax.attempts)
         self.expiry = Expiry(db)
         self.poison = Poison(self.notify)
+        self.restored = Restored(db, carrier, self.command, self.notify)
         self._collect = Collect(db, blobs, tools.fetcher, self.settle)
         self._prepare = Prepare(db, blobs, sandbox, limits, self.settle, policy)
         self._transmit = Transmit(db, blobs, sandbox, carrier, limits, self.settle, self.notify, policy)

@@ -34,8 +34,13 @@ class House:
 
     @property
     def actor(self) -> Actor:
-        """Who runs this command, for the audit trail: behind sudo the one who called it."""
-        return Actor("shell", os.environ.get("SUDO_USER") or _user_name(os.getuid()))
+        """Who runs this command, for the audit trail."""
+        return this_shell()
+
+
+def this_shell() -> Actor:
+    """Return who runs this command, for the audit trail: behind sudo the one who called it."""
+    return Actor("shell", os.environ.get("SUDO_USER") or _user_name(os.getuid()))
 
 
 def _user_name(number: int) -> str:

@@ -1,25 +1,57 @@
-"""faxgate migrate: the database's schema, from what it is to what this release needs."""
+"""faxgate migrate: the database's schema, from what it is to what this release needs; and another database's rows."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from gateway.cli import show
 from gateway.cli.command import command
-from gateway.cli.context import House, give_to_owner
+from gateway.cli.context import House, answering, give_to_owner
 from gateway.cli.group import single
 from gateway.cli.options import Json
+from gateway.errors import ConfigurationError
 from gateway.store import migrate
+from gateway.store.folder import Folder
+from gateway.store.lock import sole_owner
 
 app = single()
 
 
 @command(app, "migrate", current=False)
-async def migrate_(house: House, as_json: Json = False) -> None:
+async def migrate_(
+    house: House,
+    copy_from: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            show_default=False,
+            help="Copy every row of another database, sqlite:///PATH, into this one, which must be empty.",
+        ),
+    ] = "",
+    copy_blobs_from: Annotated[
+        str,
+        typer.Option(metavar="URL", show_default=False, help="Copy the documents of a folder, file:///PATH, as well."),
+    ] = "",
+    as_json: Json = False,
+) -> None:
     """Bring the database's schema up to date, in one transaction; an empty database gets its tables."""
+    source = _path(copy_from, "sqlite:///", "--copy-from") if copy_from else None
+    blobs = _path(copy_blobs_from, "file://", "--copy-blobs-from") if copy_blobs_from else None
     before, after = await upgraded(house)
+    rows = await _copied(house, source) if source else {}
+    copied = await _copied_blobs(house, blobs) if blobs else 0
     if as_json:
-        show.as_json({"from": before, "to": after})
-    elif before == after:
+        show.as_json({"from": before, "to": after, "rows": rows, "blobs": copied})
+        return
+    if before == after:
         show.say(f"The schema is {after}: nothing to do.")
     else:
         show.say(f"The schema was {before or 'empty'} and is {after} now.")
+    if source:
+        show.say(f"{sum(rows.values()):,} rows are copied, {rows['faxes']:,} faxes among them.")
+    if blobs:
+        show.say(f"{copied:,} documents are in {house.blobs.place}.")
 
 
 async def upgraded(house: House) -> tuple[str, str]:
@@ -28,3 +60,24 @@ async def upgraded(house: House) -> tuple[str, str]:
     if not revisions[0] and (path := house.settings.database.sqlite):
         give_to_owner(path)
     return revisions
+
+
+def _path(url: str, scheme: str, option: str) -> Path:
+    path = Path(url.removeprefix(scheme))
+    if not url.startswith(scheme) or not path.exists():
+        raise ConfigurationError(f"{option}: {url} is not there; write it like {scheme}/var/lib/faxgate/...")
+    return path
+
+
+async def _copied(house: House, source: Path) -> dict[str, int]:
+    """Copy all rows in one transaction, while nobody writes either database."""
+    from gateway.backup import copy_database  # noqa: PLC0415 - what a mere migration does not need
+
+    with sole_owner(source, "then copy again"), answering(house.settings):
+        return await copy_database(source, house.db)
+
+
+async def _copied_blobs(house: House, folder: Path) -> int:
+    from gateway.backup import copy_blobs  # noqa: PLC0415 - what a mere migration does not need
+
+    return await copy_blobs(Folder(folder), house.blobs)

@@ -6,7 +6,6 @@ document, is committed before the one request; and what the request's outcome le
 """
 
 import asyncio
-import base64
 import secrets
 import time
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from gateway import crashpoint, logs, metrics
-from gateway.attempt import OPEN, Attempt, AttemptState, Handle
+from gateway.attempt import OPEN, Attempt, AttemptState, Handle, client_state
 from gateway.carriers.carrier import Accepted, Carrier, CarrierError, HandingOver, Order, Rejected, Throttled, Unknown
 from gateway.dialects import telnyx
 from gateway.document import MediaType
@@ -29,13 +28,18 @@ from gateway.outbox.settle import LIVE, Settle
 from gateway.retry import spread
 from gateway.sandbox import Sandbox
 from gateway.store import attempts, faxes, jobs, provision
+from gateway.store import events as said
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database, Tx
+from gateway.store.events import RESTORED
 from gateway.store.jobs import Job
 from gateway.store.schema import applications
 
 __all__ = ["CANCEL", "TRANSMIT", "WITHDRAW", "Transmit"]
 log = logs.logger(__name__)
+#: How long a fax waits for the comparison with the carrier that follows a restore.
+LOOK_AGAIN = timedelta(seconds=5)
+_COMPARING = "the gateway was restored from a backup; nothing is sent before the carrier's list has been compared"
 #: How long to wait when the carrier cannot be reached, by how often that has happened; the last one repeats.
 UNREACHABLE_STEPS = [timedelta(seconds=s) for s in (10, 30, 60, 120, 300, 600)]
 
@@ -65,6 +69,9 @@ class Transmit:
 
     async def run(self, job: Job) -> None:
         """Make one attempt: commit it with its document, ask the carrier once, commit the answer."""
+        if await said.watermark(self._db, RESTORED) is not None:
+            await self._db.write(lambda tx: jobs.again(tx, job, datetime.now(UTC) + LOOK_AGAIN, _COMPARING))
+            return
         until = await self._carrier.rest()
         if until is not None:
             await self._db.write(lambda tx: self._rest(tx, job, until))
@@ -179,8 +186,7 @@ class Transmit:
             fax_id=fax.id,
             ordinal=ordinal,
             state=AttemptState.INTENT,
-            # Telnyx demands Base64; the attempt's own id makes it unique.
-            client_state=base64.b64encode(f"faxgate:{identity.hex}".encode()).decode(),
+            client_state=client_state(identity, fax.id),
             handle_kind=kind,
             handle=new_token() if kind is Handle.TOKEN else f"faxgate-{secrets.token_hex(16)}.pdf",
             document_blob=document.blob,

@@ -94,6 +94,10 @@ class Blobs(ABC):
     def names(self) -> Iterator[tuple[str, datetime]]:
         """Yield the key of each blob, and when it was written."""
 
+    @abstractmethod
+    def keep(self, key: str, content: BinaryIO) -> None:
+        """Store *content*, a file, as the blob *key*, which it has elsewhere already."""
+
     async def opened(self, key: str) -> BinaryIO:
         """``open``, in a thread."""
         return await asyncio.to_thread(self.open, key)

@@ -9,6 +9,7 @@ import asyncio
 import errno
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -58,6 +59,10 @@ class Database(Protocol):
 
     async def migrate(self, work: Callable[[Connection], T]) -> T:
         """Run schema work on a connection of its own, in one transaction."""
+
+    async def snapshot(self, target: Path) -> None:
+        """Write all that is committed, as of one moment, into a new SQLite file of the same schema, while others go on
+        writing. Raises OSError when the disk does not take it."""
 
     async def close(self) -> None:
         """Finish what was given to ``write`` and close every connection."""

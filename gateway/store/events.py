@@ -1,18 +1,21 @@
 """What carriers said, as it came; unique on the carrier's id of the statement."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, delete, or_, select, update
 
 from gateway.carrier_event import CarrierEvent, Happened
-from gateway.store.database import Database, Row, insert_new, one
+from gateway.store.database import Database, Row, changed, insert_new, one
 from gateway.store.schema import events, watermarks
 
 _EVENT = TypeAdapter(CarrierEvent)
+#: A watermark: the moment of the backup that the database was restored from, until what has happened since has been
+#: compared with the carrier's list.
+RESTORED = "restored"
 
 
 def event_from(row: Row) -> CarrierEvent | None:
@@ -53,6 +56,24 @@ def set_watermark(tx: Connection, name: str, at: datetime) -> None:
     """Note how far the poller has read."""
     if not insert_new(tx, watermarks, {"name": name, "at": at}):
         tx.execute(update(watermarks).where(watermarks.c.name == name).values(at=at))
+
+
+def remove_watermark(tx: Connection, name: str) -> bool:
+    """Forget a watermark; return whether it was there."""
+    return changed(tx, delete(watermarks).where(watermarks.c.name == name))
+
+
+def turn(tx: Connection, name: str, every: timedelta) -> bool:
+    """Return whether it is this process's turn to do what is done once in *every* by all of them together.
+
+    A last time that lies ahead comes of a clock that was set back: it does not count.
+    """
+    now = datetime.now(UTC)
+    key = f"turn:{name}"
+    if insert_new(tx, watermarks, {"name": key, "at": now}):
+        return True
+    due = or_(watermarks.c.at <= now - every, watermarks.c.at > now + every)
+    return changed(tx, update(watermarks).where(watermarks.c.name == key, due).values(at=now))
 
 
 def unmatched(tx: Connection, carrier_fax_id: str) -> list[str]:

@@ -111,6 +111,14 @@ async def page(db: Database, **criteria: Any) -> list[Fax]:
     return [fax_from(row) for row in await db.rows(listing(**criteria))]
 
 
+def between(tx: Connection, from_number: str, to_number: str, states: Iterable[State]) -> list[Fax]:
+    """Return the outgoing faxes between two numbers that are in one of *states*, locked."""
+    numbers = (faxes.c.from_number == from_number, faxes.c.to_number == to_number)
+    wanted = (faxes.c.direction == Direction.OUTBOUND.value, faxes.c.state.in_([state.value for state in states]))
+    found = tx.execute(select(faxes).where(*numbers, *wanted).order_by(faxes.c.id).with_for_update()).mappings()
+    return [fax_from({str(name): value for name, value in row.items()}) for row in found]
+
+
 def others_with(tx: Connection, fax: Fax) -> tuple[bool, bool]:
     """Return whether another fax is made of the same message, and whether one is of the same rendering.
 

@@ -24,9 +24,14 @@ def newest() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
+def revision(tx: Connection) -> str:
+    """Return the revision of the schema, "" of an empty database."""
+    return MigrationContext.configure(tx).get_current_revision() or ""
+
+
 async def current(db: Database) -> str:
     """Return the revision of the database, "" when it is empty."""
-    return await db.migrate(lambda tx: MigrationContext.configure(tx).get_current_revision() or "")
+    return await db.migrate(revision)
 
 
 async def upgrade(db: Database) -> tuple[str, str]:

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from sqlalchemy import URL, Connection, Select
+from sqlalchemy import URL, Column, Connection, MetaData, Select, String, Table, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -12,8 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from gateway.errors import ConfigurationError, Kind, refuse
 from gateway.store.bell import Bell
 from gateway.store.database import NO_SPACE, WOKEN, Before, Row, closed, disk_full, shielded
+from gateway.store.schema import metadata
+from gateway.store.transfer import at_one_moment, copy_rows, lone_file
 
 T = TypeVar("T")
+#: Where Alembic keeps which schema it is.
+_VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 RETRIES = 4
 #: A process that is stopped, or a machine that has gone, in the middle of a unit must not keep its locks: the others
 #: would wait for it.
@@ -108,6 +113,23 @@ class Postgres:
             async with self._engine.begin() as connection:
                 await connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
                 return await connection.run_sync(work)
+        except _TROUBLE as error:
+            _tell(translated(error), error)
+
+    async def snapshot(self, target: Path) -> None:
+        """See Database."""
+
+        def work(source: Connection) -> None:
+            at_one_moment(source)
+            with lone_file(target) as copy:
+                metadata.create_all(copy)
+                _VERSION.create(copy)
+                copy.execute(insert(_VERSION), [dict(row) for row in source.execute(select(_VERSION)).mappings()])
+                copy_rows(source, copy)
+
+        try:
+            async with self._engine.connect() as connection:
+                await connection.run_sync(work)
         except _TROUBLE as error:
             _tell(translated(error), error)
 

@@ -1,6 +1,6 @@
 """All faults, in the order of the table."""
 
-from tests.faults import carrier, kill, machines, smarthost
+from tests.faults import backup, carrier, kill, machines, smarthost
 from tests.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
@@ -9,4 +9,5 @@ FAULTS: tuple[Fault, ...] = (
     carrier.WEBHOOKS,
     smarthost.FAULT,
     machines.FAULT,
+    backup.FAULT,
 )

@@ -50,7 +50,8 @@ async def test_the_fax_of_a_worker_that_stood_still_is_sent_once(
         assert await still.ended() == 1, "its lease has passed: it ends, to be started anew"
         await house.emulator.settle()
         assert len(_delivered(house)) == 1
-        assert len(house.sent(NUMBER)) == asked
+        # A document that is not in the carrier's own storage any more makes no fax there at all.
+        assert len(house.sent(NUMBER)) == (1 if behind_nat else asked)
         assert len(house.mails(tale="receipt")) == 1
         (fax,) = await house.faxes()
         assert fax.state is State.DELIVERED
