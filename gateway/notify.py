@@ -1,7 +1,7 @@
 """Telling people: each telling is a row of ``outgoing`` written with what it is about, and a job that mails it."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
@@ -11,13 +11,13 @@ from uuid import UUID
 from gateway import crashpoint, logs, metrics
 from gateway.document import Part
 from gateway.errors import Refusal
-from gateway.fax import Fax
-from gateway.ids import digest, new_id
+from gateway.fax import Fax, State
+from gateway.ids import digest, new_id, new_token
 from gateway.mail.compose import Attachment, ComposedMail, NotSent, compose
 from gateway.mail.facts import Facts, facts_about
 from gateway.mail.smarthost import Smarthost
 from gateway.retry import MAIL_PATIENCE, MAIL_STEPS, spread, step
-from gateway.store import attempts, faxes, jobs, mailbag, outgoing, provision
+from gateway.store import attempts, decisions, faxes, jobs, mailbag, outgoing, provision
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database, Tx, first, one
 from gateway.store.jobs import Job
@@ -28,17 +28,20 @@ log = logs.logger(__name__)
 DELIVER = "deliver"
 #: The key of the enclosed document's blob, beside the facts that the text is made of.
 ENCLOSED = "enclosed_blob"
+#: Beside them too: the mail gets a link by which its reader decides about the fax.
+DECIDE = "decide"
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who our mails come from, how much they may carry, who is told of what needs a hand ("" for nobody), and how long
-    a mail that could not be sent waits the first time."""
+    """Who our mails come from, how much they may carry, who is told of what needs a hand ("" for nobody), how long a
+    mail that could not be sent waits the first time, and where our pages are ("" if nobody can reach them)."""
 
     address: str
     max_attachment_bytes: int
     operator: str = ""
     retry_delay: timedelta = timedelta(minutes=1)
+    public_url: str = ""
 
     @property
     def host(self) -> str:
@@ -64,7 +67,8 @@ class Notify:
         does not know.
         """
         facts = replace(self._facts(tx, fax), **more)
-        return sum(self._tell(tx, fax.id, tale, address, facts, enclosed=enclosed) for address in distinct(to))
+        beside = {ENCLOSED: enclosed, DECIDE: tale is Tale.OPERATOR and fax.state in {State.HELD, State.UNKNOWN}}
+        return sum(self._tell(tx, fax.id, tale, address, facts, beside=beside) for address in distinct(to))
 
     def operator(self, tx: Tx, fax: Fax, note: str, command: str = "", tale: Tale = Tale.OPERATOR) -> None:
         """Tell the operator that *fax* needs his hand; without an operator the log has to do."""
@@ -104,7 +108,7 @@ class Notify:
         address: str,
         facts: Facts,
         serial: str = "",
-        enclosed: str = "",
+        beside: Mapping[str, Any] | None = None,
     ) -> bool:
         """One mail is one row: its Message-ID is made of what it tells, so telling it twice changes nothing."""
         what = f"{tale.value}.{facts.note}" if tale is Tale.OPERATOR else tale.value
@@ -117,7 +121,7 @@ class Notify:
             message_id=f"<{tale.value}.{digest(key)[:32]}@{self._sender.host}>",
             state=TellingState.WAITING,
             created_at=datetime.now(UTC),
-            facts=facts.to_json() | {ENCLOSED: enclosed},
+            facts={**facts.to_json(), **(beside or {})},
         )
         told = outgoing.insert(tx, telling)
         if told:
@@ -133,7 +137,7 @@ class Notify:
             await self._db.write(lambda tx: jobs.finish(tx, job))
             return
         try:
-            mail = await self.composed(telling)
+            mail = await self.composed(await self._with_link(telling))
             crashpoint.reach("deliver.composed")
             await self._smarthost.send(mail)
         except NotSent as error:
@@ -148,6 +152,17 @@ class Notify:
         await self._db.write(unit)
         metrics.outgoing_mails.labels("sent").inc()
         log.info("mailed", fax=str(telling.fax_id), tale=telling.tale.value, message_id=telling.message_id)
+
+    async def _with_link(self, telling: Telling) -> Telling:
+        """Give the mail a one-time link if it asks for a decision. The link is made for each try anew: of its token
+        nothing is kept but the digest, and a mail whose try was lost may have arrived with the earlier one."""
+        fax_id = telling.fax_id
+        if not telling.facts.get(DECIDE) or not self._sender.public_url or fax_id is None:
+            return telling
+        token = new_token()
+        await self._db.write(lambda tx: decisions.insert(tx, token, fax_id))
+        link = f"{self._sender.public_url.rstrip('/')}/decide/{token}"
+        return replace(telling, facts=telling.facts | {"link": link})
 
     async def composed(self, telling: Telling) -> ComposedMail:
         """Return the mail of a telling with its documents. Raises NotSent for an impossible address."""

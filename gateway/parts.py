@@ -125,7 +125,9 @@ def limits(settings: Settings) -> Limits:
 def sender(settings: Settings) -> Sender:
     """Who our mails come from."""
     host = settings.smarthost
-    return Sender(host.sender, host.max_attachment_bytes, settings.operator.email, host.retry_delay)
+    return Sender(
+        host.sender, host.max_attachment_bytes, settings.operator.email, host.retry_delay, settings.http.public_url
+    )
 
 
 def smarthost(settings: Settings) -> Smarthost:

@@ -3,6 +3,7 @@ not clear."""
 
 from gateway.outbox.collect import COLLECT, Collect
 from gateway.outbox.command import Command
+from gateway.outbox.decide import Decide
 from gateway.outbox.enter import enter
 from gateway.outbox.hold import Hold
 from gateway.outbox.policy import HELD, Policy
@@ -23,6 +24,7 @@ __all__ = [
     "WITHDRAW",
     "Collect",
     "Command",
+    "Decide",
     "Hold",
     "Policy",
     "Prepare",

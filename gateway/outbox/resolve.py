@@ -134,7 +134,7 @@ class Resolve:
         assert now is not None
         self._notify.about(tx, now, Tale.HELD, now.notify)
         note = "The carrier fetched the document of this fax and then did not list the fax. It may have been sent."
-        self._notify.operator(tx, now, note, f"faxgate queue release {now.id}", Tale.HELD)
+        self._notify.operator(tx, now, note, f"faxgate queue release {now.id}")
 
     def _next_look(self, job: Job) -> datetime:
         multiple = STEPS[min(job.tries, len(STEPS) - 1)]

@@ -11,13 +11,14 @@ from gateway.carriers.carrier import Carrier
 from gateway.events import Events
 from gateway.fetch import Fetcher
 from gateway.intake.submit import Submit
-from gateway.outbox import Command
+from gateway.outbox import Command, Decide
 from gateway.provisioning import Provisioning
 from gateway.sandbox import Sandbox
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
 from gateway.web import kazoo, telnyx
 from gateway.web.access import access, add_headers
+from gateway.web.decide import DecidePages
 from gateway.web.documents import Documents
 from gateway.web.errors import answering
 from gateway.web.health import Ready, measurements, probes
@@ -66,6 +67,7 @@ def make_app(parts: WebParts) -> web.Application:
         app.add_routes(measurements())
     app.add_routes(Webhooks(parts.events, parts.carrier, parts.public_keys).routes())
     app.add_routes(Documents(parts.db, parts.blobs).routes())
+    app.add_routes(DecidePages(Decide(parts.db, parts.command)).routes())
     operations = api(parts)
     app.add_routes([operation.route() for operation in operations])
     app.add_routes(Reference(operations).routes())

@@ -281,7 +281,9 @@ class House:
     def connect(self) -> None:
         """Put the parts together; again after ``policy`` has been replaced."""
         smarthost = Smarthost("127.0.0.1", self.catcher.port, tls="none", timeout=5)
-        self.notify = Notify(self.db, self.blobs, smarthost, Sender(f"fax@{REALM}", 10_000_000, OPERATOR))
+        self.notify = Notify(
+            self.db, self.blobs, smarthost, Sender(f"fax@{REALM}", 10_000_000, OPERATOR, public_url=self.http)
+        )
         self.settle = Settle(self.notify, self.policy)
         self.inbox = Inbox(self.db, self.blobs, self.carrier, self.fetcher, self.sandbox, self.notify)
         self.events = Events(self.db, self.settle, self.inbox)

@@ -242,7 +242,7 @@ async def test_what_was_fetched_and_is_not_listed_stays_open_and_a_person_is_ask
     assert fax.held_reason
     assert await states(house, fax_id) == [AttemptState.UNKNOWN]
     assert await house.jobs(TRANSMIT) == []
-    assert await house.told(Tale.HELD) == [("held", SENDER), ("held", OPERATOR)]
+    assert await house.told(Tale.HELD, Tale.OPERATOR) == [("held", SENDER), ("operator", OPERATOR)]
     assert await fetch(attempt, house) == 200, "what may be on its way is not taken away"
     assert await rows(house.db, schema.holds) == [], "others may call the number meanwhile"
     await house.step(RESOLVE, times=3)

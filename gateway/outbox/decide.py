@@ -1,0 +1,81 @@
+"""Deciding about a fax that waits for a person, by the one-time link of a mail.
+
+To look at a link changes nothing: those who scan mails follow every link in them. Only an answer acts, and only once.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.audit import Action, Actor
+from gateway.errors import Kind, refuse
+from gateway.fax import Fax, State
+from gateway.outbox.command import Command
+from gateway.store import audit, decisions, faxes
+from gateway.store.database import Database, Tx
+from gateway.store.decisions import Decision
+
+#: What waits for a person.
+WAITING = frozenset({State.HELD, State.UNKNOWN})
+
+
+class Answer(StrEnum):
+    RELEASE = "release"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a link asks. It is *open* while the link is good and the fax still waits."""
+
+    decision: Decision
+    fax: Fax
+
+    @property
+    def open(self) -> bool:
+        """Whether an answer would be taken."""
+        return self.decision.used_at is None and not self.decision.expired and self.fax.state in WAITING
+
+
+class Decide:
+    """``question`` shows, ``answer`` acts."""
+
+    def __init__(self, db: Database, command: Command) -> None:
+        self._db = db
+        self._command = command
+
+    async def question(self, token: str) -> Question | None:
+        """Return what a link asks; None for one that was never given out."""
+        decision = await decisions.fetch(self._db, token)
+        fax = await faxes.fetch(self._db, decision.fax_id) if decision else None
+        return Question(decision, fax) if decision and fax else None
+
+    async def answer(self, token: str, answer: Answer, peer: str) -> str:
+        """Do what somebody at *peer* has decided; return a sentence. Raises Refusal NOT_FOUND or WRONG_STATE."""
+        return await self._db.write(lambda tx: self._act(tx, token, answer, peer))
+
+    def _act(self, tx: Tx, token: str, answer: Answer, peer: str) -> str:
+        decision = decisions.get(tx, token)
+        fax = faxes.get(tx, decision.fax_id, lock=True) if decision else None
+        if decision is None or fax is None:
+            raise refuse(Kind.NOT_FOUND, "this link is not known")
+        if not decisions.use(tx, decision, answer.value):
+            raise refuse(Kind.WRONG_STATE, "this link was used before, or has expired")
+        if fax.state not in WAITING:
+            raise refuse(Kind.WRONG_STATE, f"the fax is {fax.state.value}: there is nothing to decide any more")
+        act = self._command.release if answer is Answer.RELEASE else self._command.cancel
+        said = act(tx, fax.id)
+        audit.note(
+            tx,
+            Actor("link", str(decision.id), peer),
+            _done(fax, answer),
+            account_id=fax.account_id,
+            fax_id=fax.id,
+            state=fax.state.value,
+        )
+        return said
+
+
+def _done(fax: Fax, answer: Answer) -> Action:
+    if answer is Answer.CANCEL:
+        return Action.CANCELED
+    return Action.RESENT if fax.state is State.UNKNOWN else Action.RELEASED
