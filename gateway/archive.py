@@ -27,8 +27,9 @@ SCRAP = "scrap"
 #: What a fax that is made of another one does not take over.
 _NEW: dict[str, Any] = {
     **dict.fromkeys(("rendering_id", "pages_sent", "duration", "next_try_at", "finished_at"), None),
+    **dict.fromkeys(("pages_done", "pages_to_do"), None),
     **dict.fromkeys(("pages_blob", "media_type", "failure_reason", "failure_text", "held_reason"), ""),
-    **dict.fromkeys(("carrier_fax_id", "connection_id", "caller_id"), ""),
+    **dict.fromkeys(("carrier_fax_id", "connection_id", "caller_id", "cover_blob"), ""),
     "state": State.PREPARING,
     "tries": 0,
     "partial": False,
@@ -130,13 +131,21 @@ class Archive:
             own.append(fax.pages_blob)
         gone = {blob for blob in own if shares.drop(tx, blob, fax.id)}
         for_mail, rendered = faxes.others_with(tx, fax)
-        nothing: dict[str, Any] = {"documents": [], "source": "", "parts": [], "pages_blob": "", "rendering_id": None}
+        nothing: dict[str, Any] = {
+            "documents": [],
+            "source": "",
+            "parts": [],
+            "pages_blob": "",
+            "rendering_id": None,
+            "cover_blob": "",
+        }
         faxes.change(tx, fax.id, FINAL, **nothing)
         if fax.rendering_id is not None and not rendered:
             gone.update(mailbag.delete_rendering(tx, fax.rendering_id))
         if fax.source and not for_mail:
             gone.add(fax.source)
         gone.update(self._made_for(tx, fax, own))
+        gone.add(fax.cover_blob)
         self._scrap(tx, gone)
 
     def _made_for(self, tx: Tx, fax: Fax, own: list[str]) -> set[str]:

@@ -112,6 +112,7 @@ def policy(settings: Settings) -> Policy:
         carrier=settings.carrier.kind,
         max_calls=settings.carrier.max_calls,
         header=settings.fax.header,
+        cover_template=settings.fax.cover_template,
     )
 
 

@@ -16,6 +16,7 @@ from gateway.ids import new_id
 from gateway.intake.desk import RESERVE_BYTES
 from gateway.mail.compose import NotSent, compose
 from gateway.mail.facts import Facts
+from gateway.outbox.cover import load_template
 from gateway.settings import Settings, duration_text
 from gateway.settings.values import without_password
 from gateway.store import migrate, provision, schema
@@ -33,6 +34,8 @@ async def look(settings: Settings, *, offline: bool) -> AsyncIterator[Finding]:
     yield await _tried("blobs", _blobs(settings))
     for finding in sandbox():
         yield finding
+    if settings.fax.cover_template:
+        yield await _tried("cover page", _cover(settings))
     yield await _tried("listeners", _listeners(settings))
     if parts.strangers(settings):
         yield await _dns(settings, offline=offline)
@@ -156,6 +159,11 @@ async def _dns(settings: Settings, *, offline: bool) -> Finding:
     if offline:
         return Finding("dns", Verdict.SKIPPED, "no name server is asked (--offline)")
     return await _tried("dns", parts.resolver(settings).check())
+
+
+async def _cover(settings: Settings) -> str:
+    load_template(settings.fax.cover_template)
+    return f"cover pages are made from {settings.fax.cover_template}"
 
 
 async def _listeners(settings: Settings) -> str:

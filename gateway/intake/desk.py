@@ -161,7 +161,7 @@ class Intake:
 
     async def take(self, transaction: Transaction, message: Spooled) -> str:
         """Read the mail, write everything in one unit, and return the text of the 250."""
-        reading = await self._sandbox.read_mail(message.fileno(), message.size)
+        reading = await self._sandbox.read_mail(message.fileno(), message.size, self._box(transaction).body)
         crashpoint.reach("intake.read")
         self._note(transaction, reading)
         self._accept(reading)
@@ -204,12 +204,15 @@ class Intake:
 
     def _faxes(self, transaction: Transaction, reading: Reading, message: Spooled) -> list[Fax]:
         """One fax per number, whichever way and however often it was written."""
-        _, boxes = self.routing.hosts[transaction.accepted[0].domain]
-        box = next(box for box in boxes if box.id == transaction.faxbox_id)
+        box = self._box(transaction)
         numbers: dict[str, Recipient] = {}
         for recipient in transaction.accepted:
             numbers.setdefault(recipient.number, recipient)
         return [self._fax(transaction, recipient, box, reading, message) for recipient in numbers.values()]
+
+    def _box(self, transaction: Transaction) -> Faxbox:
+        _, boxes = self.routing.hosts[transaction.accepted[0].domain]
+        return next(box for box in boxes if box.id == transaction.faxbox_id)
 
     def _fax(
         self, transaction: Transaction, recipient: Recipient, box: Faxbox, reading: Reading, message: Spooled

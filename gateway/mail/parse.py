@@ -7,6 +7,7 @@ is not. A document that cannot be faxed refuses the mail: a fax must not lack wh
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from gateway.document import Automatic, MediaType, Part, Reading, claimed
@@ -14,6 +15,7 @@ from gateway.errors import Kind, Reason, Refusal, refuse
 from gateway.mail.content import Undecodable, content, estimated_size, head, text
 from gateway.mail.headers import Buffer, Headers, display_text, message_id, plain_address
 from gateway.mail.kinds import DECLARED, GENERIC, why_ignored
+from gateway.mail.own_text import is_own, own_leaves
 from gateway.mail.structure import Leaf, leaves
 
 #: Tells a document by its first bytes.
@@ -29,6 +31,7 @@ _TEXTS = frozenset({MediaType.TEXT, MediaType.HTML})
 _MOST_RECEIVED = 50
 _SUBJECT_CHARACTERS = 200
 _FOUND_SHOWN = 5
+_NOTE = "the text of the mail is the note on the cover page"
 
 
 class Documents:
@@ -41,23 +44,25 @@ class Documents:
         self.check_length = check_length
 
 
-def read(message: Buffer, documents: Documents) -> Reading:
+def read(message: Buffer, documents: Documents, body: str = "ignore") -> Reading:
     """Say what *message* holds. Its ``refusal`` is set when it cannot be faxed; it is the first reason found.
+
+    *body* is what becomes of the mail's own text (``Faxbox.body``): with "alone" it is one more document.
 
     A mail that is automatic is read like any other: what follows from that is for others to decide.
     """
     try:
-        headers, body = Headers.read(message, 0, len(message))
+        headers, start = Headers.read(message, 0, len(message))
     except Refusal as refusal:
         return Reading((), body_digest=_digest(message, 0), refusal=refusal.reason)
-    parts, refusal_reason = _judge(message, headers, body, documents)
+    parts, refusal_reason = _judge(message, headers, start, documents, body)
     return Reading(
         parts=parts,
         message_id=message_id(headers.get("Message-ID")),
         header_from=plain_address(headers.all("From")),
         subject=display_text(headers.get("Subject"), _SUBJECT_CHARACTERS),
         automatic=_automatic(headers),
-        body_digest=_digest(message, body),
+        body_digest=_digest(message, start),
         refusal=refusal_reason,
     )
 
@@ -84,13 +89,17 @@ def extract(message: Buffer, index: int) -> Extract:
 
 
 def _judge(
-    message: Buffer, headers: Headers, body: int, documents: Documents
+    message: Buffer, headers: Headers, start: int, documents: Documents, body: str
 ) -> tuple[tuple[Part, ...], Reason | None]:
     try:
-        found = leaves(message, headers, body, len(message))
+        found = leaves(message, headers, start, len(message))
     except Refusal as refusal:
         return (), refusal.reason
-    judged = [_part(message, index, leaf, documents) for index, leaf in enumerate(found)]
+    own = set(own_leaves(message, found)) if body != "ignore" else set()
+    faxed = own if body == "alone" else set()
+    judged = [_part(message, index, leaf, documents, own=index in faxed) for index, leaf in enumerate(found)]
+    if body == "cover":
+        judged = [(replace(part, why=_NOTE) if part.index in own else part, reason) for part, reason in judged]
     parts = tuple(part for part, _ in judged)
     problems = [reason for _, reason in judged if reason is not None]
     if problems:
@@ -117,10 +126,15 @@ def _found(parts: tuple[Part, ...]) -> str:
     return ", ".join(shown[:_FOUND_SHOWN]) + more
 
 
-def _part(message: Buffer, index: int, leaf: Leaf, documents: Documents) -> tuple[Part, Reason | None]:
-    """Judge one leaf: a document to fax, one that cannot be faxed (with the reason), or something else."""
+def _part(
+    message: Buffer, index: int, leaf: Leaf, documents: Documents, *, own: bool = False
+) -> tuple[Part, Reason | None]:
+    """Judge one leaf: a document to fax, one that cannot be faxed (with the reason), or something else.
+
+    The mail's *own* text, where it is wanted, is a document.
+    """
     name = leaf.headers.filename
-    kind = _document_type(message, leaf, name, documents)
+    kind = MediaType(leaf.headers.media_type) if own else _document_type(message, leaf, name, documents)
     if kind is None:
         size = estimated_size(message, leaf)
         return Part(index, name, leaf.headers.media_type, size, used=False, why=why_ignored(leaf, name)), None
@@ -160,6 +174,8 @@ def _content(message: Buffer, leaf: Leaf, label: str) -> bytes:
 
 def _label(index: int, leaf: Leaf) -> str:
     name = leaf.headers.filename
+    if is_own(leaf):
+        return "the text of the mail"
     return f'"{name}"' if name else f"part {index + 1} of the mail"
 
 

@@ -28,7 +28,8 @@ class Policy:
     further apart. ``unknown_patience`` is how long the carrier's list may stay silent about it before a person
     decides. ``lease`` is how long a worker may be silent: half of it must be left when the carrier is asked.
     ``pad`` gives short pages the whole length of the paper, and ``sight`` is what pages are taken for. ``header`` says
-    whether the header line is put on every page. ``deadline`` is how long after a fax was accepted its last try may
+    whether the header line is put on every page, ``cover_template`` is the file of the cover page ("" for our own).
+    ``deadline`` is how long after a fax was accepted its last try may
     begin. ``max_calls`` is what ``carrier`` may have at once, 0 for no limit.
     """
 
@@ -42,6 +43,7 @@ class Policy:
     pad: bool = False
     sight: Sight = Sight.AUTO
     header: bool = False
+    cover_template: str = ""
     deadline: timedelta = timedelta(hours=24)
     carrier: str = "telnyx"
     max_calls: int = 0

@@ -14,6 +14,7 @@ from gateway.errors import Reason, Refusal
 from gateway.fax import Fax, State
 from gateway.ids import digest, new_id
 from gateway.limits import Limits
+from gateway.outbox.cover import Cover, Covers
 from gateway.outbox.hold import hold
 from gateway.outbox.policy import PREPARE, TRANSMIT, Policy
 from gateway.outbox.progress import Progress
@@ -40,6 +41,7 @@ class Prepare:
         self._limits = limits
         self._settle = settle
         self._policy = policy
+        self._covers = Covers(db, blobs, sandbox, policy)
         # A lock lives as long as somebody waits for it.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -49,18 +51,21 @@ class Prepare:
         if fax is None or fax.state is not State.PREPARING:
             await self._db.write(lambda tx: jobs.finish(tx, job))
             return
-        try:
-            self._limits.check(fax.to_number)
-            rendering = await self._rendering(fax)
-        except Refusal as refusal:
-            if refusal.reason.temporary:
-                raise
-            await self._refused(job, fax, refusal.reason)
-            return
-        crashpoint.reach("prepare.rendered")
-        await self._db.write(lambda tx: self._queue(tx, job, fax, rendering))
+        with ExitStack() as files:
+            try:
+                self._limits.check(fax.to_number)
+                rendering = await self._rendering(fax)
+                cover = await self._covers.make(fax, rendering["pages"], files)
+            except Refusal as refusal:
+                if refusal.reason.temporary:
+                    raise
+                await self._refused(job, fax, refusal.reason)
+                return
+            crashpoint.reach("prepare.rendered")
+            seals = [cover.spool.seal] if cover else []
+            await self._db.write(lambda tx: self._queue(tx, job, fax, rendering, cover), before=seals)
         crashpoint.reach("prepare.queued")
-        log.info("prepared", fax=str(fax.id), pages=rendering["pages"])
+        log.info("prepared", fax=str(fax.id), pages=rendering["pages"], cover=cover is not None)
 
     async def _rendering(self, fax: Fax) -> Row:
         key = self._key(fax)
@@ -116,14 +121,16 @@ class Prepare:
         stack.callback(spool.discard)
         return spool
 
-    def _queue(self, tx: Tx, job: Job, fax: Fax, rendering: Row) -> None:
+    def _queue(self, tx: Tx, job: Job, fax: Fax, rendering: Row, cover: Cover | None) -> None:
         jobs.finish(tx, job)
-        reason = self._limits.admit_pages(tx, fax, rendering["pages"] - (fax.pages or 0))
+        pages = rendering["pages"] + (cover.pages if cover else 0)
+        reason = self._limits.admit_pages(tx, fax, pages - (fax.pages or 0))
         ready = {
             "state": State.HELD if reason else State.QUEUED,
             "held_reason": reason,
             "rendering_id": rendering["id"],
-            "pages": rendering["pages"],
+            "pages": pages,
+            "cover_blob": cover.spool.key if cover else "",
             "pages_done": None,
             "pages_to_do": None,
             "pages_blob": rendering["pdf_blob"],

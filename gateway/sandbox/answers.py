@@ -57,6 +57,11 @@ def _part(value: object) -> Part:
     )
 
 
+def note_from(value: object) -> str:
+    """Read a ``note``; raises Garbled."""
+    return _get({"note": value}, "note", str)
+
+
 def inspection_from(value: object) -> Inspection:
     """Read an ``inspection``; raises Garbled."""
     known = _header(value)

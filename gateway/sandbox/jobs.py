@@ -3,11 +3,12 @@
 import errno
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import BinaryIO
 
 from gateway.document import Header as HeaderLine
 from gateway.document import MediaType, claimed
+from gateway.documents import fonts
 from gateway.documents.convert import convert
 from gateway.documents.ink import BLACK_BELOW
 from gateway.documents.raster import Look, Raster
@@ -81,7 +82,14 @@ def _documents(source: Source, descriptors: list[int]) -> list[Input]:
     names = [f'"{name}"' if name else THE_DOCUMENT for name in source.names] or [THE_DOCUMENT] * len(descriptors)
     types = source.types or ("",) * len(descriptors)
     claims = [claimed(kind, name.strip('"')) for kind, name in zip(types, names, strict=True)]
-    return [Input(name, whole(file), claim) for name, file, claim in zip(names, descriptors, claims, strict=True)]
+    found = [Input(name, whole(file), claim) for name, file, claim in zip(names, descriptors, claims, strict=True)]
+    return [legible(document) for document in found] if source.lenient else found
+
+
+def legible(document: Input) -> Input:
+    """Return a text with question marks for the letters that no font has."""
+    text = document.data.decode("utf-8", "replace")
+    return replace(document, data=text.translate(dict.fromkeys(map(ord, fonts.missing(text)), "?")).encode())
 
 
 def _emptied(descriptor: int) -> BinaryIO:

@@ -13,11 +13,13 @@ from mmap import ACCESS_READ, mmap
 
 from PIL import Image
 
-from gateway.document import claimed, sniff
+from gateway.document import MediaType, claimed, sniff
 from gateway.documents import open as documents
+from gateway.documents.html import html_blocks
 from gateway.errors import Kind, Refusal, refuse
 from gateway.mail import evidence, parse
 from gateway.mail.headers import Buffer
+from gateway.mail.own_text import own_text
 from gateway.sandbox import confine
 from gateway.sandbox.answers import reading_header
 from gateway.sandbox.requests import Limits
@@ -29,6 +31,9 @@ DOCUMENTS = parse.Documents(
     check_size=documents.check_size,
     check_length=documents.check_length,
 )
+
+#: Characters: some three pages.
+MOST_OF_A_NOTE = 10_000
 
 #: What a document is called where it came without a name.
 THE_DOCUMENT = "the document"
@@ -73,7 +78,13 @@ def _answer(header: Header, descriptor: int) -> Header:
     if header["do"] == "read_mail":
         with_message = mapped(descriptor, int(header["size"]))
         try:
-            return reading_header(parse.read(with_message, DOCUMENTS))
+            return reading_header(parse.read(with_message, DOCUMENTS, str(header["body"])))
+        finally:
+            release(with_message)
+    if header["do"] == "read_note":
+        with_message = mapped(descriptor, int(header["size"]))
+        try:
+            return {"note": note(with_message)}
         finally:
             release(with_message)
     if header["do"] in {"offers", "verify"}:
@@ -93,6 +104,15 @@ def _evidence(header: Header, descriptor: int) -> Header:
         return {"verified": [[number, fault] for number, fault in faults.items()]}
     finally:
         release(message)
+
+
+def note(message: Buffer) -> str:
+    """Return the text of a mail in plain characters, as much of it as anybody will want on a cover page."""
+    pieces = (
+        "\n".join(block.text for block in html_blocks(text)) if kind is MediaType.HTML else text
+        for kind, text in own_text(message)
+    )
+    return "\n\n".join(piece.strip() for piece in pieces)[:MOST_OF_A_NOTE]
 
 
 def mapped(descriptor: int, size: int) -> Buffer:

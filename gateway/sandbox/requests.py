@@ -13,7 +13,7 @@ class Source:
     ``names`` are what documents are called in sentences; without them each is "the document". ``types`` are the media
     types that they were declared to have. ``monochrome`` forces the threshold on everything, at ``black_threshold``
     (1..100 per cent of white; None: the engine's own). ``sight`` is what pages are taken for, and with ``pad`` they
-    all have the length of the paper.
+    all have the length of the paper. With ``lenient`` a letter that no font has becomes a question mark in a text.
     """
 
     kind: Literal["mail", "document"]
@@ -26,6 +26,7 @@ class Source:
     types: tuple[str, ...] = ()
     sight: Sight = Sight.AUTO
     pad: bool = False
+    lenient: bool = False
 
     def as_header(self) -> dict[str, Any]:
         """Return it as JSON takes it."""

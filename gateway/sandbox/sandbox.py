@@ -16,6 +16,7 @@ from gateway.errors import ConfigurationError, Kind, Reason, refuse
 from gateway.sandbox.answers import (
     converted_from,
     inspection_from,
+    note_from,
     offers_from,
     reading_from,
     rendered_from,
@@ -70,14 +71,15 @@ class Sandbox:
         """The process ids of the readers and of the zygote, while they run."""
         return [*self._readers.pids, *self._renderers.pids]
 
-    async def read_mail(self, message_fd: int, size: int) -> Reading:
+    async def read_mail(self, message_fd: int, size: int, body: str = "ignore") -> Reading:
         """Read the mail in the first *size* bytes of *message_fd*.
 
+        *body* is what becomes of its text (``Faxbox.body``).
         Whatever is wrong with the mail is in ``Reading.refusal``; Refusal is raised for passing troubles of ours only.
         """
         try:
             with _for_reading(message_fd) as file:
-                answer = await self._readers.ask({"do": "read_mail", "size": size}, file)
+                answer = await self._readers.ask({"do": "read_mail", "size": size, "body": body}, file)
             _check(answer)
             return reading_from(answer.get("reading"))
         except (Deadly, Garbled):
@@ -107,6 +109,16 @@ class Sandbox:
         except (Deadly, Garbled):
             raise refuse(_UNREADABLE.kind, _UNREADABLE.sentence) from None
         return answer
+
+    async def read_note(self, message_fd: int) -> str:
+        """Return the text that the sender of a mail wrote himself; "" when there is none, or it cannot be read."""
+        try:
+            with _for_reading(message_fd) as file:
+                answer = await self._readers.ask({"do": "read_note", "size": os.fstat(file).st_size}, file)
+            _check(answer)
+            return note_from(answer.get("note"))
+        except (Deadly, Garbled):
+            return ""
 
     async def inspect(self, document_fd: int, name: str = "", media_type: str = "") -> Inspection:
         """Say what a document is, by its first bytes, and how many pages it has.

@@ -2,9 +2,10 @@
 
 | to | header | descriptors | answer |
 |---|---|---|---|
-| a reader | ``do: read_mail, size`` | message | ``reading`` |
 | a reader | ``do: offers, size, authserv`` | message | ``offers`` |
 | a reader | ``do: verify, size, records, which`` | message | ``verified`` |
+| a reader | ``do: read_mail, size, body`` | message | ``reading`` |
+| a reader | ``do: read_note, size`` | message | ``note`` |
 | a reader | ``do: inspect, name, media_type`` | document | ``inspection`` |
 | the zygote | ``do: render, job, source`` | channel, TIFF, PDF, preview, sources | ``rendered`` on the channel |
 | the zygote | ``do: convert, job, to`` | channel, source, output | ``converted`` on the channel |

@@ -99,3 +99,8 @@ class FaxSection(Section):
         description="Whether date, sender and number stand at the top of every page, as the law asks of senders in the "
         "US (47 CFR 68.318).",
     )
+    cover_template: FilePath = Field(
+        "",
+        description="An HTML file (Jinja2) in place of the cover page of faxboxes that have one; docs/pages.md says "
+        "what may stand in it.",
+    )

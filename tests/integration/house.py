@@ -64,7 +64,8 @@ from gateway.outbox import (
 from gateway.provisioning import Provisioning
 from gateway.reconcile import Reconcile
 from gateway.sandbox import Outputs, Sandbox, Source
-from gateway.sandbox.reader import DOCUMENTS, THE_DOCUMENT, mapped, release, whole
+from gateway.sandbox import jobs as child
+from gateway.sandbox.reader import DOCUMENTS, THE_DOCUMENT, mapped, note, release, whole
 from gateway.store import attempts, faxes, jobs, mailbag, migrate, schema
 from gateway.store.database import Database, Row, Tx, open_database
 from gateway.store.folder import Folder
@@ -176,10 +177,10 @@ class OpenSandbox(Sandbox):
         self.renderings = 0
         self.failing: Exception | None = None
 
-    async def read_mail(self, message_fd: int, size: int) -> Reading:
+    async def read_mail(self, message_fd: int, size: int, body: str = "ignore") -> Reading:
         message = mapped(message_fd, size)
         try:
-            return parse.read(message, DOCUMENTS)
+            return parse.read(message, DOCUMENTS, body)
         finally:
             release(message)
 
@@ -197,6 +198,9 @@ class OpenSandbox(Sandbox):
         finally:
             release(message)
 
+    async def read_note(self, message_fd: int) -> str:
+        return note(whole(message_fd))
+
     async def inspect(self, document_fd: int, name: str = "", media_type: str = "") -> Inspection:
         return documents.inspect(whole(document_fd), THE_DOCUMENT, claimed(media_type, name))
 
@@ -212,7 +216,7 @@ class OpenSandbox(Sandbox):
         if source.kind == "mail":
             inputs = [render.Input(*parse.extract(whole(source_fds[0]), index)) for index in source.parts]
         else:
-            inputs = [render.Input(THE_DOCUMENT, whole(descriptor)) for descriptor in source_fds]
+            inputs = child._documents(source, list(source_fds))
         files = render.Files(_file(outputs.tiff_fd), _file(outputs.pdf_fd), _file(outputs.preview_fd))
         result = render.render(inputs, Raster.of(source.quality, source.paper), files, lambda _: None)
         for file in (files.tiff, files.pdf, files.preview):

@@ -16,7 +16,8 @@ from gateway.errors import Kind, refuse
 from gateway.fax import Fax, State
 from gateway.notify import DELIVER
 from gateway.outbox import TRANSMIT
-from gateway.outbox.document import AttemptDocument, Documents, header_line
+from gateway.outbox.document import AttemptDocument, Documents
+from gateway.outbox.header import header_line
 from gateway.store import faxes, provision, schema
 from gateway.store.database import Row
 from tests.integration.house import ENGINES, SENDER, House, built, store
