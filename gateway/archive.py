@@ -17,7 +17,7 @@ from gateway.ids import new_id
 from gateway.limits import Limits
 from gateway.notify import ENCLOSED
 from gateway.outbox import enter
-from gateway.store import attempts, events, faxes, jobs, mailbag, outgoing, provision, shares, smtplog
+from gateway.store import attempts, deliveries, events, faxes, jobs, mailbag, outgoing, provision, shares, smtplog
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database, Tx, first
 from gateway.store.jobs import Job
@@ -80,6 +80,7 @@ class Archive:
         self._settled(tx, fax)
         self._strip(tx, fax)
         outgoing.erase(tx, fax_id)
+        deliveries.erase(tx, fax_id)
         events.erase(tx, {fax.carrier_fax_id, *(attempt.carrier_fax_id for attempt in attempts.erase(tx, fax_id))})
         faxes.erase(tx, fax_id)
         self._forget_mail(tx, fax)

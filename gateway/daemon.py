@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from gateway import gate, logs, metrics, parts, systemd
+from gateway.courier import WEBHOOK
 from gateway.errors import ConfigurationError, Refusal
 from gateway.ids import new_token
 from gateway.intake import Intake
@@ -35,6 +36,7 @@ from gateway.worker import Worker
 log = logs.logger(__name__)
 ROLES = frozenset({"smtp", "http", "worker"})
 GRACE = 25.0
+WEBHOOKS_AT_ONCE = 100
 ROUTING_EVERY = 1.0
 COUNT_EVERY = 15.0
 EXPIRE_EVERY = 30.0
@@ -131,7 +133,9 @@ class Daemon:
     async def _work(self, made: Stories) -> AsyncIterator[None]:
         settings, stories = self.settings, made.by_kind()
         name = settings.node.name if settings.database.sqlite is not None else f"{settings.node.name}:{new_token()[:8]}"
-        rooms = dict.fromkeys(stories, settings.worker.concurrency) | {PREPARE: settings.sandbox.renderers}
+        rooms = dict.fromkeys(stories, settings.worker.concurrency)
+        # Receivers of webhooks that hang take room, and nothing else.
+        rooms |= {PREPARE: settings.sandbox.renderers, WEBHOOK: WEBHOOKS_AT_ONCE}
         faults = settings.worker.most_faults
         worker = Worker(self.db, name, settings.worker.lease, stories, rooms, poison=made.poison, most_faults=faults)
         await worker.start()
@@ -152,6 +156,7 @@ class Daemon:
             events=stories.events,
             carrier=tools.carrier,
             fetcher=tools.fetcher,
+            links=stories.links,
             public_keys=settings.carrier.telnyx.public_key,
             ready=self.readiness,
             max_upload_bytes=settings.http.max_upload_bytes,

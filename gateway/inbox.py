@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway import crashpoint, logs, metrics
+from gateway.announce import announce
 from gateway.carrier_event import CarrierEvent, Happened
 from gateway.carriers.carrier import Carrier, CarrierError
 from gateway.dialects import telnyx
@@ -67,7 +68,8 @@ class Inbox:
             return fax
         target = _WAYS[event.happened]
         earlier = [state for state in UNDER_WAY if RANK[state] < RANK[target]]
-        faxes.change(tx, fax.id, earlier, state=target)
+        if faxes.change(tx, fax.id, earlier, state=target):
+            announce(tx, faxes.get(tx, fax.id), Happened.PROCESSING)
         if event.happened is Happened.RECEIVED:
             self._received(tx, fax, event)
         return fax
@@ -85,6 +87,7 @@ class Inbox:
         owner = {"account_id": row["account_id"], "application_id": row["application_id"], "faxbox_id": faxbox_id}
         faxes.change(tx, fax_id, list(State), **owner, held_reason="")
         if fax.state is State.RECEIVED:
+            announce(tx, faxes.get(tx, fax_id), Happened.RECEIVED)
             jobs.enqueue(tx, FORWARD, fax_id)
         return f"Fax {fax_id} belongs to faxbox {row['name']} now and is mailed on."
 
@@ -107,6 +110,7 @@ class Inbox:
             **self._owner(tx, event),
         )
         faxes.insert(tx, fax)
+        announce(tx, fax, Happened.RECEIVING)
         log.info("a fax is coming in", fax=str(fax.id), carrier_fax=event.carrier_fax_id, routed=bool(fax.account_id))
         return fax
 
@@ -133,6 +137,7 @@ class Inbox:
         metrics.faxes_finished.labels("inbound", "failed").inc()
         now = faxes.get(tx, fax.id)
         assert now is not None
+        announce(tx, now, Happened.FAILED)
         if not self._notify.about(tx, now, Tale.RECEPTION_FAILED, self._recipients(tx, now)):
             note = f"A fax for {fax.to_number} did not arrive, and there is nobody else to tell."
             self._notify.operator(tx, now, note, f"faxgate inbox show {fax.id}")
@@ -230,6 +235,7 @@ class Inbox:
             command = f"faxgate inbox assign {fax.id} --faxbox ID"
             self._notify.operator(tx, now, note, command, Tale.UNROUTED)
         else:
+            announce(tx, now, Happened.RECEIVED)
             jobs.enqueue(tx, FORWARD, fax.id)
 
     def _not_fetched(self, tx: Tx, job: Job, fax: Fax, error: str) -> None:

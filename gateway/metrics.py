@@ -63,6 +63,7 @@ oldest_job_seconds = _gauge("oldest_job_seconds", "How long the oldest job that 
 outgoing_mails = _counter("outgoing_mails", "Tries to hand a mail to the smarthost: sent, deferred, failed", "outcome")
 render_seconds = _histogram("render_seconds", "Time to render a document")
 stamp_seconds = _histogram("stamp_seconds", "Time to make the document of an attempt of rendered pages")
+webhooks_sent = _counter("webhooks_sent", "Tries to tell an event to a program: delivered, failed", "outcome")
 sandbox_kills = _counter("sandbox_kills", "Confined processes that were ended: time, memory, crash, output", "why")
 db_commit_seconds = _histogram("db_commit_seconds", "Time of a commit, with the syncs it waits for", _COMMIT_SECONDS)
 

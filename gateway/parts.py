@@ -48,6 +48,11 @@ def gate(db: Database, settings: Settings) -> Gate:
     return Gate(db, carrier(settings), rules, section.max_per_second)
 
 
+def own_url(settings: Settings) -> str:
+    """Where programs reach this gateway; behind NAT those on its own machine."""
+    return settings.http.public_url.rstrip("/") or f"http://{settings.http.address}"
+
+
 def fetcher(settings: Settings) -> Fetcher:
     """The client for foreign URLs; close it after use."""
     return Fetcher([str(network) for network in settings.fetch.allowed_networks])

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from gateway import parts
 from gateway.archive import SCRAP, Archive
 from gateway.carriers.carrier import Carrier
+from gateway.courier import WEBHOOK, Courier
 from gateway.events import EVENT, Events
 from gateway.expiry import EXPIRE, Expiry
 from gateway.fetch import Fetcher
 from gateway.inbox import FORWARD, RETRIEVE, Inbox
 from gateway.intake.submit import Submit
+from gateway.links import Links
 from gateway.notify import DELIVER, Notify
 from gateway.outbox import (
     CANCEL,
@@ -69,6 +71,8 @@ class Stories:
         self.expiry = Expiry(db)
         self.poison = Poison(self.notify)
         self.restored = Restored(db, carrier, self.command, self.notify)
+        self.links = Links(db, parts.own_url(settings))
+        self.courier = Courier(db, tools.fetcher, self.links)
         self._collect = Collect(db, blobs, tools.fetcher, self.settle)
         self._prepare = Prepare(db, blobs, sandbox, limits, self.settle, policy)
         self._transmit = Transmit(db, blobs, sandbox, carrier, limits, self.settle, self.notify, policy)
@@ -93,4 +97,5 @@ class Stories:
             DELIVER: self.notify.deliver,
             SCRAP: self.archive.scrap,
             EXPIRE: self.expiry.media,
+            WEBHOOK: self.courier.deliver,
         }

@@ -6,7 +6,9 @@ Every command answers with a sentence, or refuses with one and changes nothing.
 from datetime import UTC, datetime
 from uuid import UUID
 
+from gateway.announce import announce
 from gateway.attempt import OPEN, AttemptState
+from gateway.carrier_event import Happened
 from gateway.errors import Kind, refuse
 from gateway.fax import Direction, Fax, State
 from gateway.outbox.policy import CANCEL, COLLECT, PREPARE, RESOLVE, TRANSMIT, withdraw
@@ -94,6 +96,8 @@ class Command:
         faxes.change(tx, fax.id, [fax.state], state=state, deadline_at=deadline, **fresh, **more)
         for past in (COLLECT, PREPARE, TRANSMIT):
             jobs.drop(tx, past, fax.id)  # one that was set aside
+        if ready:  # unless that was told before
+            announce(tx, faxes.get(tx, fax.id), Happened.MEDIA_PROCESSED)
         here = all("blob" in document for document in fax.documents)
         kind = TRANSMIT if ready else PREPARE if here else COLLECT
         jobs.enqueue(tx, kind, fax.id, keys=self._settle.policy.lines(tx, fax) if ready else None)

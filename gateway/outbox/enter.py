@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from gateway.announce import announce
+from gateway.carrier_event import Happened
 from gateway.fax import Fax, State
 from gateway.limits import Limits
 from gateway.outbox.hold import hold
@@ -18,6 +20,7 @@ def enter(tx: Tx, limits: Limits, new: Sequence[Fax]) -> list[Fax]:
     entered = limits.admit(tx, new)
     for fax in entered:
         faxes.insert(tx, fax)
+        announce(tx, fax, Happened.QUEUED)
         if fax.state is not State.HELD:
             missing = any("blob" not in document for document in fax.documents)
             jobs.enqueue(tx, COLLECT if missing else PREPARE, fax.id)

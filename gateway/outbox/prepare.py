@@ -9,6 +9,8 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from gateway import crashpoint, logs, metrics
+from gateway.announce import announce
+from gateway.carrier_event import Happened
 from gateway.document import MediaType
 from gateway.errors import Reason, Refusal
 from gateway.fax import Fax, State
@@ -142,6 +144,7 @@ class Prepare:
         if reason:
             hold(tx, [replace(fax, held_reason=reason)])
         else:
+            announce(tx, faxes.get(tx, fax.id), Happened.MEDIA_PROCESSED)
             jobs.enqueue(tx, TRANSMIT, fax.id, keys=self._policy.lines(tx, fax))
 
     async def _refused(self, job: Job, fax: Fax, reason: Reason) -> None:

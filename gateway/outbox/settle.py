@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from gateway import logs, metrics
+from gateway.announce import announce
 from gateway.attempt import OPEN, Attempt, AttemptState
 from gateway.carrier_event import CarrierEvent, Happened
 from gateway.dialects import telnyx
@@ -44,7 +45,9 @@ class Settle:
             target = _PROGRESS[event.happened]
             earlier = [state for state in LIVE if RANK[state] < RANK[target]]
             kept = CANCEL_ASKED if self.cancel_asked(tx, attempt.fax_id) else ""
-            faxes.change(tx, attempt.fax_id, [*earlier, State.UNKNOWN], state=target, held_reason=kept)
+            moved = faxes.change(tx, attempt.fax_id, [*earlier, State.UNKNOWN], state=target, held_reason=kept)
+            if moved and target is State.SENDING:
+                announce(tx, faxes.get(tx, attempt.fax_id), Happened.SENDING)
 
     def accepted(self, tx: Tx, attempt: Attempt, carrier_fax_id: str) -> bool:
         """Note that the carrier has an attempt; False when that was known, or it has ended meanwhile."""
@@ -169,6 +172,7 @@ class Settle:
         assert fax is not None
         self._notify.about(tx, fax, tale, fax.notify)
         text.enqueue(tx, fax)
+        announce(tx, fax, Happened.DELIVERED if fax.state is State.DELIVERED else Happened.FAILED)
         metrics.faxes_finished.labels("outbound", fax.state.value).inc()
         log.info("finished", fax=str(fax_id), state=fax.state.value, reason=fax.failure_reason, tries=fax.tries)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, delete, select, update
 
 from gateway.media import Media
-from gateway.store import jobs
+from gateway.store import jobs, shares
 from gateway.store.database import Database, Row, changed, first, insert_new, one
 from gateway.store.schema import media
 
@@ -27,6 +27,7 @@ def insert(tx: Connection, file: Media) -> bool:
         remove(tx, media_from(old))
     added = insert_new(tx, media, {name: getattr(file, name) for name in media.c.keys()})  # noqa: SIM118
     if added:
+        shares.share(tx, file.blob, file.id)
         jobs.enqueue(tx, EXPIRE, file.id, due=file.expires_at, priority=jobs.LATER)
     return added
 
@@ -34,8 +35,12 @@ def insert(tx: Connection, file: Media) -> bool:
 def replace(tx: Connection, file: Media) -> bool:
     """Change everything of a file but its name; return whether it was there."""
     values = {name: getattr(file, name) for name in ("blob", "content_type", "size", "updated_at", "expires_at")}
-    if not changed(tx, update(media).where(media.c.id == file.id).values(**values)):
+    old = get(tx, file.id)
+    if old is None or not changed(tx, update(media).where(media.c.id == file.id).values(**values)):
         return False
+    if old.blob != file.blob:
+        shares.share(tx, file.blob, file.id)
+        _let_go(tx, old)
     jobs.drop(tx, EXPIRE, file.id)
     jobs.enqueue(tx, EXPIRE, file.id, due=file.expires_at, priority=jobs.LATER)
     return True
@@ -43,8 +48,17 @@ def replace(tx: Connection, file: Media) -> bool:
 
 def remove(tx: Connection, file: Media) -> bool:
     """Delete a file; return whether it was there. Its blob stays as long as a fax needs it."""
+    now = get(tx, file.id)
     jobs.drop(tx, EXPIRE, file.id)
-    return changed(tx, delete(media).where(media.c.id == file.id))
+    if now is None or not changed(tx, delete(media).where(media.c.id == file.id)):
+        return False
+    _let_go(tx, now)
+    return True
+
+
+def _let_go(tx: Connection, file: Media) -> None:
+    if shares.drop(tx, file.blob, file.id):
+        jobs.enqueue(tx, "scrap", file.blob, priority=jobs.LATER)
 
 
 def get(tx: Connection, media_id: UUID) -> Media | None:

@@ -11,6 +11,7 @@ from gateway.carriers.carrier import Carrier
 from gateway.events import Events
 from gateway.fetch import Fetcher
 from gateway.intake.submit import Submit
+from gateway.links import Links
 from gateway.outbox import Command, Decide
 from gateway.provisioning import Provisioning
 from gateway.sandbox import Sandbox
@@ -49,6 +50,7 @@ class WebParts:
     archive: Archive
     command: Command
     fetcher: Fetcher
+    links: Links
     ready: Ready
     max_upload_bytes: int
     public_url: str
@@ -87,7 +89,7 @@ def api(parts: WebParts) -> list[Operation]:
             fetcher=parts.fetcher,
             sandbox=parts.sandbox,
         ),
-        *telnyx.operations(parts.db, parts.blobs, parts.provisioning, parts.fetcher),
+        *telnyx.operations(parts.db, parts.blobs, parts.provisioning, parts.fetcher, parts.links),
     ]
 
 

@@ -26,12 +26,14 @@ from gateway.carrier_event import CarrierEvent, Happened
 from gateway.carriers.carrier import Carrier, HandingOver, Order
 from gateway.carriers.emulator import Connection, EmulatedFax, Emulator, EmulatorSettings
 from gateway.carriers.telnyx import Telnyx
+from gateway.courier import WEBHOOK, Courier
 from gateway.demo.catcher import CaughtMail, MailCatcher
 from gateway.document import Header, Inspection, MediaType, Offers, Reading, RenderedDocument, StampedDocument, claimed
 from gateway.documents import convert, render, stamp
 from gateway.documents import open as documents
 from gateway.documents.raster import Raster
 from gateway.events import EVENT, Events
+from gateway.expiry import EXPIRE, Expiry
 from gateway.fax import Direction, Fax, Origin, Quality, State
 from gateway.faxbox import Faxbox
 from gateway.fetch import Fetcher
@@ -39,6 +41,7 @@ from gateway.ids import new_id
 from gateway.inbox import FORWARD, RETRIEVE, Inbox
 from gateway.intake.submit import Submit
 from gateway.limits import Limits
+from gateway.links import Links
 from gateway.mail import evidence, parse
 from gateway.mail.smarthost import Smarthost
 from gateway.notify import DELIVER, Notify, Sender
@@ -275,6 +278,8 @@ class House:
     archive: Archive = field(init=False)
     reconcile: Reconcile = field(init=False)
     provisioning: Provisioning = field(init=False)
+    links: Links = field(init=False)
+    courier: Courier = field(init=False)
     stories: dict[str, Story] = field(init=False)
     account: Account = field(init=False)
     application: Application = field(init=False)
@@ -301,6 +306,8 @@ class House:
         self.submit = Submit(self.db, self.blobs, self.limits, self.sandbox)
         self.reconcile = Reconcile(self.db, self.carrier, self.events)
         self.provisioning = Provisioning(self.db, mail_host=f"fax.{REALM}")
+        self.links = Links(self.db, self.http)
+        self.courier = Courier(self.db, self.fetcher, self.links)
         self.stories = {
             COLLECT: Collect(self.db, self.blobs, self.fetcher, self.settle).run,
             PREPARE: prepare.run,
@@ -315,6 +322,8 @@ class House:
             FORWARD: self.inbox.forward,
             DELIVER: self.notify.deliver,
             SCRAP: self.archive.scrap,
+            WEBHOOK: self.courier.deliver,
+            EXPIRE: Expiry(self.db).media,
         }
 
     async def talk_to(self, carrier: Carrier) -> None:
@@ -332,7 +341,9 @@ class House:
             "fax_email_recipient": f"inbox@{REALM}",
             "upstream_connection_id": "77",
         }
-        self.application = await self.provisioning.create_application(self.account.id, program)
+        made = await self.provisioning.create_application(self.account.id, program)
+        # No program listens, unless a test says so.
+        self.application = await self.provisioning.update_application(made.id, {"webhook_event_url": ""})
         box = {
             "name": "ward",
             "application_id": self.application.id,
@@ -375,7 +386,7 @@ class House:
     @asynccontextmanager
     async def working(self, name: str = "worker") -> AsyncIterator[Worker]:
         """Have a worker of this *name* do the jobs while the block runs."""
-        worker = Worker(self.db, name, self.policy.lease, self.stories, dict.fromkeys(self.stories, 4))
+        worker = Worker(self.db, name, self.policy.lease, self.stories, dict.fromkeys(self.stories, 4) | {WEBHOOK: 20})
         await worker.start()
         running = asyncio.create_task(worker.run())
         try:
@@ -532,6 +543,7 @@ def _web(house: House) -> WebParts:
         archive=house.archive,
         command=house.command,
         fetcher=house.fetcher,
+        links=house.links,
         ready=ready,
         max_upload_bytes=10_000_000,
         public_url=house.http,

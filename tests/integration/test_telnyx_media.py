@@ -74,7 +74,8 @@ async def test_a_file_is_fetched_from_its_url_listed_changed_downloaded_and_dele
     await sdk.delete("my letter ö.pdf")
     with pytest.raises(telnyx.NotFoundError):
         await sdk.retrieve("my letter ö.pdf")
-    assert await both.house.count("jobs") == 0
+    scrapped = {job["subject"] for job in await both.house.rows("jobs") if job["kind"] == "scrap"}
+    assert (scrapped, await both.house.count("jobs")) == ({before["blob"], row["blob"]}, 2)
 
 
 async def test_a_file_comes_in_a_form_and_gets_a_name_and_two_days(both: Desk) -> None:

@@ -28,6 +28,7 @@ from gateway.fetch import Fetcher
 from gateway.ids import new_id, new_token
 from gateway.intake.submit import Submit
 from gateway.limits import Limits
+from gateway.links import Links
 from gateway.mail.smarthost import Smarthost
 from gateway.notify import Notify, Sender
 from gateway.outbox import Command, Policy, Settle
@@ -172,6 +173,7 @@ async def opened(
             "public_keys": [PUBLIC_KEY],
             "provisioning": provisioning,
             "fetcher": fetcher,
+            "links": Links(db, "https://fax.example.com"),
             "ready": ready,
             "max_upload_bytes": 50_000_000,
             "public_url": "https://fax.example.com",

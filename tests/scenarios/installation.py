@@ -158,7 +158,9 @@ format = "json"
                 "fax_email_recipient": f"inbox@{REALM}",
                 "upstream_connection_id": "77",
             }
-            self.application = await rules.create_application(account.id, fields)
+            made = await rules.create_application(account.id, fields)
+            # No program listens, unless a test says so.
+            self.application = await rules.update_application(made.id, {"webhook_event_url": ""})
             box = {
                 "name": "ward",
                 "application_id": self.application.id,

@@ -1,6 +1,7 @@
 """Telnyx's words and shapes for our nouns (Programmable Fax, API v2), in both directions; pure."""
 
 from gateway.dialects.telnyx.application import POINTERS, application_fields, application_object, number_object
+from gateway.dialects.telnyx.delivery import delivery_object
 from gateway.dialects.telnyx.failures import (
     CANCELED,
     FAILURES,
@@ -14,6 +15,7 @@ from gateway.dialects.telnyx.failures import (
     sentence,
 )
 from gateway.dialects.telnyx.media import media_object
+from gateway.dialects.telnyx.outgoing import event_data, failure_reason, status, webhook_body
 from gateway.dialects.telnyx.reading import carrier_fax, clean, event, happened
 from gateway.dialects.telnyx.times import read_time, write_time
 from gateway.dialects.telnyx.words import EVENT_NAMES, EVENT_TYPES, STATE_WORDS, STATUS_WORDS, STATUSES
@@ -37,12 +39,17 @@ __all__ = [
     "application_object",
     "carrier_fax",
     "clean",
+    "delivery_object",
     "event",
+    "event_data",
+    "failure_reason",
     "happened",
     "media_object",
     "number_object",
     "outcome",
     "read_time",
     "sentence",
+    "status",
+    "webhook_body",
     "write_time",
 ]

@@ -95,3 +95,17 @@ MEDIA = whole(
 )
 MEDIA_REQUEST = record(media_url=TEXT, media_name=TEXT, ttl_secs=WHOLE)
 MEDIA_FORM = record(media={"type": "string", "contentMediaType": "application/octet-stream"}, media_name=TEXT)
+
+_HTTP = record(request=record(url=TEXT, headers={"type": "array"}), response=maybe(record(status=WHOLE, body=TEXT)))
+DELIVERY = whole(
+    record(
+        record_type=TEXT,
+        id=TEXT,
+        user_id=TEXT,
+        status=TEXT,
+        webhook=record("id event_type payload", id=TEXT, event_type=TEXT, payload={"type": "object"}),
+        started_at=TIME,
+        finished_at=maybe(TIME),
+        attempts={"type": "array", "items": record(status=TEXT, started_at=TIME, finished_at=TIME, http=_HTTP)},
+    )
+)
