@@ -1,0 +1,125 @@
+"""Odd and damaged documents: shown right, or refused with the name of the document and the page."""
+
+import struct
+from io import BytesIO
+
+import pikepdf
+import pytest
+from PIL import Image, features
+
+from gateway.documents import ifd
+from gateway.documents.open import opened, pages_to_fax
+from gateway.documents.raster import Raster
+from gateway.documents.render import Files, Input, render
+from gateway.errors import Kind, Reason, Refusal
+from gateway.fax import Quality
+from tests.samples import pdf, picture_pdf, tiff
+
+HIGH = Raster.of(Quality.HIGH, "letter")
+
+
+def pages(data: bytes) -> list[Image.Image]:
+    """All pages as a fax shows them; 1 is ink."""
+    with opened(data, '"x"') as document:
+        return [document.page(index, HIGH).image() for index in range(document.pages)]
+
+
+def refused(data: bytes) -> Reason:
+    with pytest.raises(Refusal) as raised:
+        render([Input('"x"', data)], HIGH, Files(BytesIO(), BytesIO(), BytesIO()), lambda _: None)
+    return raised.value.reason
+
+
+def outcome(data: bytes) -> str:
+    """What becomes of it: its pages, or the sentence that refuses it."""
+    try:
+        counted = pages_to_fax(data, '"x"')
+        return f"{counted} pages" if len(pages(data)) == counted else "pages are lost"
+    except Refusal as refusal:
+        return refusal.reason.sentence
+
+
+def changed(data: bytes, **entries: pikepdf.Object) -> bytes:
+    """The PDF with more *entries* in its catalogue."""
+    output = BytesIO()
+    with pikepdf.open(BytesIO(data)) as document:
+        for name, value in entries.items():
+            document.Root[f"/{name}"] = value
+        document.save(output)
+    return output.getvalue()
+
+
+def test_one_bad_page_of_a_tiff_is_named() -> None:
+    data = bytearray(tiff(3))
+    second = list(ifd.directories(bytes(data)))[1]
+    struct.pack_into("<L", data, data.index(struct.pack("<L", second.number(ifd.STRIP_OFFSETS)), 8), len(data) - 3)
+    reason = refused(bytes(data))
+    assert reason.kind is Kind.DOCUMENT_BROKEN
+    assert reason.sentence.startswith('page 2 of "x" cannot be read')
+
+
+def test_one_bad_page_of_a_pdf_is_named() -> None:
+    output = BytesIO()
+    with pikepdf.open(BytesIO(pdf(3))) as document:
+        document.pages[1].obj.MediaBox = pikepdf.Array([0, 0, 612, 792])
+        document.pages[1].obj.Type = pikepdf.Name.Font
+        document.save(output)
+    data = output.getvalue()
+    assert outcome(data) in {"3 pages", 'page 2 of "x" is damaged and cannot be read'}
+
+
+@pytest.mark.parametrize("size", [(14400, 14400), (14400, 100), (100, 14400), (0.5, 0.5)])
+def test_a_page_of_any_size_is_brought_to_one_of_paper(size: tuple[float, float]) -> None:
+    (page,) = pages(pdf(1, size=size, drawing=f"{size[0] / 3} {size[1] / 3} {size[0] / 3} {size[1] / 3} re f"))
+    assert page.width == 1728
+    assert 1 <= page.height <= 2156
+    assert page.getbbox() is not None
+
+
+def test_a_document_without_pages_is_refused() -> None:
+    empty = pdf(1).replace(b"/Count 1 /Kids [4 0 R]", b"/Count 0 /Kids [     ]")
+    reason = refused(empty)
+    assert reason.kind is Kind.DOCUMENT_BROKEN
+    assert reason.sentence.startswith('"x" ')
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.99])
+def test_a_document_that_was_cut_is_whole_or_refused(share: float) -> None:
+    told = outcome(pdf(3)[: int(len(pdf(3)) * share)])
+    assert told == "3 pages" or '"x"' in told
+
+
+def test_programs_in_a_document_do_not_run() -> None:
+    script = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS="this.pageNum = 5; app.alert('no'); while (1);")
+    data = changed(pdf(2), OpenAction=script)
+    assert [page.tobytes() for page in pages(data)] == [page.tobytes() for page in pages(pdf(2))]
+
+
+def test_a_font_that_is_missing_is_replaced() -> None:
+    plain = pdf(1, "Please confirm")
+    (page,) = pages(plain.replace(b"/BaseFont /Helvetica", b"/BaseFont /NoSuchFnt"))
+    box = page.crop((0, 0, 1728, 900)).getbbox()
+    wanted = pages(plain)[0].crop((0, 0, 1728, 900)).getbbox()
+    assert box is not None
+    assert wanted is not None
+    assert box[:2] == pytest.approx(wanted[:2], abs=12)
+    assert 0.5 < (box[2] - box[0]) / (wanted[2] - wanted[0]) < 2
+
+
+def test_a_picture_in_jpeg_2000_is_shown() -> None:
+    if not features.check("jpg_2000"):
+        pytest.skip("this Pillow cannot write JPEG 2000: the page cannot be made here")
+    page = Image.new("L", (850, 1100), 255)
+    page.paste(0, (85, 110, 283, 220))
+    output, made = BytesIO(), BytesIO()
+    page.save(output, "JPEG2000")
+    with pikepdf.open(BytesIO(picture_pdf(page))) as document:
+        picture = document.pages[0].Resources.XObject.P
+        picture.write(output.getvalue(), filter=pikepdf.Name.JPXDecode)
+        document.save(made)
+    assert pages(made.getvalue())[0].getbbox() == pytest.approx((173, 216, 576, 432), abs=6)
+
+
+def test_a_picture_of_endless_size_in_a_document_ends() -> None:
+    huge = picture_pdf(Image.new("L", (8, 8))).replace(b"/Width 8 /Height 8", b"/Width 99999 /Height 99999")
+    assert len(pages(huge)) == 1
