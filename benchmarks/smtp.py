@@ -7,6 +7,7 @@ queue (discard transport) is empty again; of the door the daemon and its readers
 
 import asyncio
 import contextlib
+import io
 import os
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 from statistics import median
+
+import pikepdf
 
 from benchmarks.figures import cpu_seconds, memory_mib
 from tests import samples
@@ -62,15 +65,25 @@ class Server:
     rate: list[float] = field(default_factory=list)
 
 
+def document(size: int) -> bytes:
+    """Return a PDF of about *size* bytes: a page of text, and a picture that does not compress."""
+    made = io.BytesIO()
+    with pikepdf.open(io.BytesIO(samples.pdf(1))) as pdf:
+        picture = pdf.make_stream(os.urandom(size), Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Image)
+        picture.Width, picture.Height = 100, size // 100
+        picture.ColorSpace, picture.BitsPerComponent = pikepdf.Name.DeviceGray, 8
+        pdf.pages[0].add_resource(picture, pikepdf.Name.XObject)
+        pdf.save(made, compress_streams=False)
+    return made.getvalue()
+
+
 def mail(size: int) -> list[bytes]:
     """Return a mail with a PDF of about *size* bytes, cut where its Message-ID goes."""
-    # Bytes that do not compress, in a comment that no reader looks into, make a small PDF as large as wanted.
-    padded = samples.pdf(1).replace(b"%%EOF", b"%" + os.urandom(size).hex().encode()[:size] + b"\n%%EOF")
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"], message["Subject"] = SENDER, f"{NUMBER}@{REALM}", "Letter"
     message["Message-ID"] = "<MARK@bench>"
     message.set_content("Please see the attachment.")
-    message.add_attachment(padded, maintype="application", subtype="pdf", filename="letter.pdf")
+    message.add_attachment(document(size), maintype="application", subtype="pdf", filename="letter.pdf")
     return message.as_bytes().split(b"MARK")
 
 
