@@ -6,6 +6,7 @@ a number that nobody wrote. What does not match exactly is refused.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import phonenumbers
 
@@ -62,28 +63,29 @@ def parse_number(written: str, country: str) -> str:
             f"{shown(written)} is not a valid phone number; write it with its country code, like {EXAMPLE}",
             written,
         )
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return number
 
 
-def _valid(digits: str, country: str) -> phonenumbers.PhoneNumber | None:
+@lru_cache(4096)
+def _valid(digits: str, country: str) -> str | None:
+    """Return the E.164 form of a number dialled in *country*, None when there is none."""
     try:
         number = phonenumbers.parse(digits, country)
     except phonenumbers.NumberParseException:
         return None
-    return number if phonenumbers.is_valid_number(number) and _length(number) <= MOST_DIGITS else None
+    e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    # Libphonenumber takes some numbers that are longer than E.164 allows.
+    return e164 if phonenumbers.is_valid_number(number) and len(e164) - 1 <= MOST_DIGITS else None
 
 
-def _length(number: phonenumbers.PhoneNumber) -> int:
-    """Digits in all: libphonenumber takes some numbers that are longer than E.164 allows."""
-    return len(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)) - 1
-
-
+@lru_cache(4096)
 def country_of(e164: str) -> str:
     """Return the ISO 3166 code of the country that *e164* belongs to, "" when it has none (satellite, premium)."""
     region = phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
     return "" if region == _NOWHERE else region
 
 
+@lru_cache(4096)
 def kind_of(e164: str) -> int:
     """Return libphonenumber's PhoneNumberType of *e164*."""
     return phonenumbers.number_type(phonenumbers.parse(e164))

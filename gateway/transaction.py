@@ -14,10 +14,6 @@ class Spooled(Protocol):
     key: str
     size: int
 
-    @property
-    def sha256(self) -> str:
-        """The digest of what was written, in hex."""
-
     def write(self, data: bytes) -> None:
         """Append bytes; raises OSError when the disk refuses them."""
 

@@ -96,6 +96,21 @@ def pages_to_fax(
         return document.pages
 
 
+def pages_of_mail(data: bytes, label: str, claim: MediaType | None = None) -> int:
+    """Return the pages of a document in a mail that is being taken in, while its sender waits.
+
+    As ``pages_to_fax``, but a PDF is opened once only: its second count follows when its pages are made, and nothing
+    is sent unless it agrees. One that may be a form or a portfolio in disguise is looked at twice at once.
+    """
+    check_size(len(data), label)
+    with opened(data, label, claim) as document:
+        check_length(document.pages, label)
+        plain = isinstance(document, Pdf) and not document.holds_more
+        if not plain and _counted_again(document, data) != document.pages:
+            raise pages_disagree(label)
+        return document.pages
+
+
 def _counted_again(document: Document, data: bytes) -> int | None:
     """Return what a second reader counts; a picture is a page of itself, and a text has none before us."""
     if document.media_type is MediaType.PDF:

@@ -52,6 +52,12 @@ class Pdf:
         self.pages = len(self._document)
         self._forms_ready = False
 
+    @property
+    def holds_more(self) -> bool:
+        """True when it has an XFA form or attached files: then its pages may be a placeholder."""
+        xfa = {pdfium_c.FORMTYPE_XFA_FULL, pdfium_c.FORMTYPE_XFA_FOREGROUND}
+        return self._document.get_formtype() in xfa or pdfium_c.FPDFDoc_GetAttachmentCount(self._document) > 0
+
     def close(self) -> None:
         self._document.close()
 

@@ -276,7 +276,7 @@ class Intake:
             "account_id": transaction.account_id,
             "blob": message.key,
             "size": message.size,
-            "sha256": message.sha256,
+            "sha256": reading.body_digest,
             "message_id": reading.message_id,
             "sender": transaction.author,
             "subject": reading.subject,

@@ -3,9 +3,10 @@
 import asyncio
 import os
 import socket
+from collections import deque
 from collections.abc import Sequence
 
-from gateway.sandbox.wire import MOST_BYTES, Header, decode, encode
+from gateway.sandbox.wire import MOST_BYTES, Garbled, Header, decode, encode
 
 
 class Gone(Exception):
@@ -13,11 +14,21 @@ class Gone(Exception):
 
 
 class Link:
-    """One end of a channel, owned: ``close`` must be called. One task at a time may wait for a datagram."""
+    """One end of a channel, owned: ``close`` must be called. One task at a time may wait for a datagram.
+
+    What comes is read by one callback that stays with the loop, into one buffer: to be told of a socket anew for every
+    datagram, and to make room for the longest one, cost more than the datagram.
+    """
 
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(False)
         self._end = end
+        self._loop = asyncio.get_running_loop()
+        self._room = bytearray(MOST_BYTES)
+        self._come: deque[Header | Garbled] = deque()
+        self._gone: Gone | None = None
+        self._awaited: asyncio.Future[None] | None = None
+        self._loop.add_reader(end, self._read)
 
     async def send(self, header: Header, descriptors: Sequence[int] = ()) -> None:
         """Send a datagram; raises Gone."""
@@ -34,26 +45,63 @@ class Link:
 
     async def receive(self) -> Header:
         """Wait for a datagram; raises Gone at the end, Garbled when it makes no sense."""
-        try:
-            data = await asyncio.get_running_loop().sock_recv(self._end, MOST_BYTES)
-        except OSError as error:
-            raise Gone(str(error)) from None
-        if not data:
-            raise Gone("the channel is closed")
-        return decode(data)
+        while not self._come:
+            if self._gone is not None:
+                raise self._gone
+            self._awaited = self._loop.create_future()
+            try:
+                await self._awaited
+            finally:
+                self._awaited = None
+        come = self._come.popleft()
+        if isinstance(come, Garbled):
+            raise come
+        return come
 
     def close(self) -> None:
-        """Close this end: the other one reads the end of the channel."""
-        self._end.close()
+        """Close this end: the other one reads the end of the channel. Whoever waits learns that it is gone."""
+        if self._end.fileno() >= 0:
+            self._loop.remove_reader(self._end)
+            self._end.close()
+            self._ends(Gone("the channel is closed"))
+
+    def _read(self) -> None:
+        try:
+            size = self._end.recv_into(self._room)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as error:
+            return self._ends(Gone(str(error)))
+        if not size:
+            return self._ends(Gone("the channel is closed"))
+        try:
+            self._tell(decode(bytes(self._room[:size])))
+        except Garbled as garbled:
+            self._tell(garbled)
+        return None
+
+    def _ends(self, gone: Gone) -> None:
+        """Nothing more comes; every further wait is told so."""
+        if self._end.fileno() >= 0:
+            self._loop.remove_reader(self._end)
+        self._gone = self._gone or gone
+        self._wake()
+
+    def _tell(self, come: Header | Garbled) -> None:
+        self._come.append(come)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_result(None)
 
     async def _writable(self) -> None:
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
-        loop.add_writer(self._end, _resolve, ready)
+        ready: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_writer(self._end, _resolve, ready)
         try:
             await ready
         finally:
-            loop.remove_writer(self._end)
+            self._loop.remove_writer(self._end)
 
 
 def _resolve(ready: "asyncio.Future[None]") -> None:

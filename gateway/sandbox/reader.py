@@ -27,7 +27,7 @@ from gateway.sandbox.wire import OUT_OF_MEMORY, Channel, Header, close_all, reas
 
 DOCUMENTS = parse.Documents(
     sniff=sniff,
-    count_pages=documents.pages_to_fax,
+    count_pages=documents.pages_of_mail,
     check_size=documents.check_size,
     check_length=documents.check_length,
 )

@@ -5,7 +5,6 @@ write to a local file first, since the sandbox works on descriptors; ``seal`` ma
 """
 
 import asyncio
-import hashlib
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,7 +20,6 @@ class Spool(ABC):
     def __init__(self, file: BinaryIO, key: str) -> None:
         self.file = file
         self.key = key
-        self._digest = hashlib.sha256()
         self.size = 0
 
     def write(self, data: bytes) -> None:
@@ -29,20 +27,13 @@ class Spool(ABC):
         view = memoryview(data)
         while view:
             view = view[self.file.write(view) or 0 :]
-        self._digest.update(data)
         self.size += len(data)
 
     def rewind(self) -> None:
         """Forget what was written, to begin again."""
         self.file.seek(0)
         self.file.truncate()
-        self._digest = hashlib.sha256()
         self.size = 0
-
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 of what was written, in hex."""
-        return self._digest.hexdigest()
 
     def fileno(self) -> int:
         """The descriptor: the sandbox reads and writes it."""

@@ -196,7 +196,7 @@ async def test_readers_killed_while_idle_are_replaced(files: Files) -> None:
 async def test_a_mail_that_ends_two_readers_is_refused_for_good(files: Files) -> None:
     attached = b"--b\r\nContent-Type: application/pdf\r\n\r\n" + pdf(300) + b"\r\n"
     message = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + attached * 190  # seconds of counting pages
-    async with running(Limits(read_seconds=0.1)) as box:
+    async with running(Limits(read_seconds=0.01)) as box:
         reading = await box.read_mail(files.new(message).fileno(), len(message))
         assert reading.refusal is not None
         assert reading.refusal.kind is Kind.MESSAGE_UNREADABLE

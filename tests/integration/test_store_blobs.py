@@ -79,17 +79,10 @@ def test_rewinding_begins_again(blobs: Blobs) -> None:
     spool, other = written(blobs, b"the first try, which was longer"), written(blobs, b"second")
     spool.rewind()
     spool.write(b"second")
-    assert (spool.size, spool.sha256) == (other.size, other.sha256)
+    assert spool.size == other.size
     other.discard()
     with blobs.open(spool.seal()) as file:
         assert file.read() == b"second"
-
-
-def test_the_digest_is_that_of_the_bytes(blobs: Blobs) -> None:
-    spool = written(blobs, b"a", b"b", b"c")
-    # FIPS 180-2, appendix B.1
-    assert spool.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    spool.discard()
 
 
 def test_removing_twice_is_no_error_and_others_stay(blobs: Blobs) -> None:
