@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageChops
 
 from gateway.demo.sample import sample_pdf
-from gateway.fax import Direction
+from gateway.fax import Direction, State
+from tests import samples
 from tests.scenarios.installation import CLINIC, REALM, SENDER, Installation, installed
 
 
@@ -101,3 +102,17 @@ def _check_smtplog(row: dict[str, object], detail: dict[str, object], fax_id: st
 async def test_one_fax_all_the_way_round(tmp_path: Path, database_url: str, behind_nat: bool) -> None:
     async with installed(tmp_path, database_url, behind_nat=behind_nat) as house:
         await _round(house)
+
+
+async def test_a_document_whose_pages_two_readers_do_not_agree_on_is_not_sent(tmp_path: Path) -> None:
+    """It is counted once while the mail client waits, and twice before its pages are made."""
+    wrong = samples.pdf(3).replace(b"/Count 3", b"/Count 2")
+    async with installed(tmp_path, f"sqlite:///{tmp_path}/faxgate.db") as house:
+        async with house.serving():
+            assert (await house.mail(CLINIC, document=wrong)).startswith("2.0.0 taken")
+            await house.until(lambda: house.mails(SENDER), "the failure mail")
+        (receipt,) = house.mails(SENDER)
+        assert "cannot be counted with certainty" in receipt.parsed.as_string().replace("=\n", "").replace("\n", " ")
+        assert house.sent() == []
+        (fax,) = await house.faxes()
+        assert fax.state is State.FAILED
