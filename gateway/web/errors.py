@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.typedefs import Handler, Middleware
 
 from gateway import logs
@@ -108,7 +109,7 @@ def fault_of(error: Exception) -> Fault:
     if isinstance(error, web.HTTPException):
         kept = {name: value for name, value in error.headers.items() if name in {"Allow", "Location"}}
         return Fault(error.status, _SENTENCES.get(error.status, error.reason.lower()), headers=kept)
-    if isinstance(error, web.RequestPayloadError):
+    if isinstance(error, web.RequestPayloadError | BadHttpMessage):  # the latter in the header of a part
         return Fault(400, "the body of the request is malformed or incomplete")
     log.error("a request failed", exc_info=error)
     if isinstance(error, ConnectionError | TimeoutError):  # of a peer of ours, such as the database

@@ -82,6 +82,8 @@ from tests import samples
 ENGINES = ["sqlite", "postgresql"]
 #: Ends a test that would never end, in seconds.
 HANG = 30
+#: The kinds of number that may be dialled.
+KINDS = ["fixed_line_or_mobile"]
 NODE = "by hand"
 REALM = "acme.example"
 SENDER = f"alice@{REALM}"
@@ -266,7 +268,7 @@ class House:
     policy: Policy
     http: str
     fetcher: Fetcher
-    limits: Limits = field(default_factory=lambda: Limits(["US"], ["fixed_line_or_mobile"]))
+    limits: Limits = field(default_factory=lambda: Limits(["US"], KINDS))
     notify: Notify = field(init=False)
     settle: Settle = field(init=False)
     inbox: Inbox = field(init=False)
@@ -493,7 +495,9 @@ _TIFF = _rendered(_DOCUMENT)
 
 
 @asynccontextmanager
-async def built(db: Database, folder: Path, *, webhooks: bool = True, **policy: Any) -> AsyncIterator[House]:
+async def built(
+    db: Database, folder: Path, *, webhooks: bool = True, kinds: Sequence[str] = KINDS, **policy: Any
+) -> AsyncIterator[House]:
     """The house on *db*, provisioned. Without *webhooks* the carrier cannot reach it: it is behind NAT. *policy* are
     fields of Policy; nothing waits longer than it must."""
     async with AsyncExitStack() as stack:
@@ -515,6 +519,7 @@ async def built(db: Database, folder: Path, *, webhooks: bool = True, **policy: 
         url = {"public_url": origin if webhooks else "", "connection_id": "77"}
         rules = Policy(**(url | soon | policy))
         house = House(db, _blobs[0], emulator, catcher, carrier, OpenSandbox(), rules, origin, fetcher)
+        house.limits = Limits(["US"], kinds)
         house.document = _DOCUMENT
         stack.push_async_callback(lambda: house.carrier.close())  # noqa: PLW0108 - the one that it has in the end
         house.connect()

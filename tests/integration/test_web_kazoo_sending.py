@@ -150,6 +150,7 @@ async def test_files_come_in_any_order_and_number_and_coding(kazoo: Live) -> Non
         ({"data": b"x", "headers": {"Content-Type": "text/html"}}, 415, None),
         ({"data": b"%PDF", "headers": {"Content-Type": "application/pdf"}}, 400, "from_number"),
         ({"data": b"--x", "headers": {"Content-Type": "multipart/mixed"}}, 400, None),
+        ({"data": b"--x\r\n[None]--x--\r\n", "headers": {"Content-Type": "multipart/mixed; boundary=x"}}, 400, None),
         ({"data": b"--x\r\n\r\n{", "headers": {"Content-Type": "multipart/mixed; boundary=x"}}, 400, None),
         ({"data": parts(("application/json", {"data": WISH}), ("application/pdf", b"PK\3\4 no pdf"))}, 400, None),
         ({"data": parts(("application/json", "{"), ("application/pdf", b"x"))}, 400, "json"),

@@ -1,0 +1,92 @@
+"""Which method Kazoo takes at which path, and how it refuses the others."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.fax import Direction, State
+from tests.integration.kazoo_house import a_fax, ask, keep
+from tests.integration.web_house import House, opened, record
+
+METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE")
+#: Below /v2/accounts/{account_id}: path -> what is taken there.
+MATRIX = {
+    "/faxes": {"PUT"},
+    "/faxes/outgoing": {"GET", "PUT"},
+    "/faxes/outgoing/{outgoing}": {"GET", "DELETE"},
+    "/faxes/outbox": {"GET"},
+    "/faxes/outbox/{outbox}": {"GET", "PUT", "DELETE"},
+    "/faxes/outbox/{outbox}/attachment": {"GET", "DELETE"},
+    "/faxes/inbox": {"GET"},
+    "/faxes/inbox/{inbox}": {"GET", "PUT", "DELETE"},
+    "/faxes/inbox/{inbox}/attachment": {"GET", "DELETE"},
+    "/faxes/incoming": {"GET"},
+    "/faxes/incoming/{incoming}": {"GET"},
+    "/faxes/smtplog": {"GET"},
+    "/faxes/smtplog/{smtplog}": {"GET"},
+    "/faxboxes": {"GET", "PUT"},
+    "/faxboxes/{box}": {"GET", "POST", "PATCH", "DELETE"},
+}
+NOWHERE = ("/faxes/anythingelse", "/faxes/outgoing/{outgoing}/attachment", "/faxes/inbox/{inbox}/more", "/users")
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with opened(f"sqlite:///{tmp_path / 'faxgate.db'}", tmp_path) as house:
+        yield house
+
+
+async def _ids(house: House, account_id: object) -> dict[str, str]:
+    (account,) = await house.rows("accounts")
+    blob = await house.blobs.put_bytes(b"%PDF-1.7")
+    found = {
+        name: a_fax(account["id"], state, way, pages_blob=blob, media_type="application/pdf")
+        for name, state, way in (
+            ("outgoing", State.QUEUED, Direction.OUTBOUND),
+            ("outbox", State.DELIVERED, Direction.OUTBOUND),
+            ("inbox", State.RECEIVED, Direction.INBOUND),
+            ("incoming", State.RECEIVING, Direction.INBOUND),
+        )
+    }
+    await keep(house, *found.values())
+    log = record(account["id"])
+    await house.log(log)
+    box = await house.provisioning.create_faxbox(account["id"], {"name": "box"})
+    return {name: fax.id.hex for name, fax in found.items()} | {"smtplog": log.id.hex, "box": box.id.hex}
+
+
+@pytest.mark.parametrize("path", MATRIX)
+@pytest.mark.parametrize("method", METHODS)
+async def test_each_path_takes_its_methods_and_names_them_when_it_refuses(house: House, path: str, method: str) -> None:
+    account, token = await house.account("a.example")
+    whole = f"/v2/accounts/{account.id.hex}{path.format(**await _ids(house, account.id))}"
+    headers = {"X-Auth-Token": token}
+    if "attachment" in path and method == "GET":
+        async with house.client.get(f"{house.origin}{whole}", headers=headers) as response:
+            assert (response.status, response.content_type) == (200, "application/pdf")
+        return
+    body: dict[str, Any] = {} if method in {"GET", "DELETE"} else {"json": {"data": {}}}
+    status, envelope = await ask(house, whole, token, method, **body)
+    if method not in MATRIX[path]:
+        assert (status, envelope["message"], envelope["data"]) == (
+            405,
+            "invalid_method",
+            {"message": "method not allowed"},
+        )
+        async with house.client.request(method, f"{house.origin}{whole}", headers=headers) as response:
+            assert set(response.headers["Allow"].split(",")) - {"HEAD"} == MATRIX[path]
+        return
+    # A body of nothing is refused for what is missing in it, and by nothing else.
+    expected = {400} if method in {"PUT", "POST"} else {200}
+    assert status in expected, (method, path, envelope)
+    assert status == 200 or envelope["message"] in {"validation failed", "validation error"}
+
+
+@pytest.mark.parametrize("path", NOWHERE)
+async def test_there_is_nothing_elsewhere(house: House, path: str) -> None:
+    account, token = await house.account("a.example")
+    whole = f"/v2/accounts/{account.id.hex}{path.format(**await _ids(house, account.id))}"
+    status, envelope = await ask(house, whole, token)
+    assert (status, envelope["message"], envelope["data"]) == (404, "not_found", {"message": "not found"})
