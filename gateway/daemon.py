@@ -43,6 +43,7 @@ EXPIRE_EVERY = 30.0
 #: A machine that has just started may reach its name servers a moment later; seconds between tries.
 DNS_PATIENCE = (2.0, 4.0)
 COMPARE_EVERY = 5.0
+TIDY_EVERY = 20.0
 
 
 class Daemon:
@@ -90,6 +91,7 @@ class Daemon:
             await enter(_rhythm(stories.restored.look, COMPARE_EVERY))
             every = settings.poll_interval
             await enter(_rhythm(self._in_turn("poll", every, stories.reconcile.poll), every.total_seconds()))
+            await enter(_rhythm(stories.housekeeping.tidy, TIDY_EVERY))
             await enter(_rhythm(self._count_waiting, COUNT_EVERY))
             await enter(_rhythm(lambda: self.db.write(stories.settle.expire), EXPIRE_EVERY))
         if "http" in self.roles:

@@ -101,6 +101,10 @@ class Gate:
         """See ``Carrier``."""
         await self._through(lambda: self._carrier.remove(name))
 
+    async def forget(self, carrier_fax_id: str) -> None:
+        """See ``Carrier``."""
+        await self._through(lambda: self._carrier.forget(carrier_fax_id))
+
     async def check(self) -> str:
         """See ``Carrier``; somebody who asks is always answered."""
         return await self._carrier.check()

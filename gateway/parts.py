@@ -7,6 +7,7 @@ from gateway.carriers.telnyx import Telnyx
 from gateway.dns import Resolver
 from gateway.fetch import Fetcher
 from gateway.gate import Gate
+from gateway.housekeeping import Rules
 from gateway.intake.evidence import Relay
 from gateway.limits import Limits
 from gateway.mail.smarthost import Smarthost
@@ -149,6 +150,12 @@ def smarthost(settings: Settings) -> Smarthost:
         verify=host.verify,
         hostname=settings.smtp.hostname,
     )
+
+
+def retention(settings: Settings) -> Rules:
+    """How long things are kept."""
+    kept = settings.retention
+    return Rules(kept.documents, kept.records, kept.smtplog, kept.events, kept.audit, kept.at_carrier)
 
 
 def provisioning(db: Database, settings: Settings) -> Provisioning:

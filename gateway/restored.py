@@ -35,10 +35,17 @@ from gateway.telling import Tale
 log = logs.logger(__name__)
 #: Lists lag, and clocks differ.
 OVERLAP = timedelta(minutes=10)
+#: The carrier's list is relied on for so long: until then nothing is deleted there, and a backup that is older is not
+#: believed where its list says nothing.
+CARRIER_KEEPS = timedelta(days=14)
 LOST = "restored from a backup; the attempt that followed says more"
 MAYBE = (
     "The gateway was restored from a backup, and the carrier has had a fax between the same two numbers since: it may "
     "have been this one. It is not sent without your word."
+)
+TOO_OLD = (
+    "The gateway was restored from a backup that is so old that the carrier may not list any more what was sent since. "
+    "It is not sent without your word."
 )
 _WAITING = [State.PREPARING, State.QUEUED]
 
@@ -96,6 +103,9 @@ class Restored:
         for fax_id, made in ours.items():
             self._again(tx, fax_id, made)
             findings.again.append(fax_id)
+        if datetime.now(UTC) - since > CARRIER_KEEPS:
+            for fax in faxes.in_states(tx, Direction.OUTBOUND, _WAITING):
+                self._hold(tx, fax, TOO_OLD, findings)
         details: dict[str, Any] = {
             "again": len(findings.again),
             "held": len(findings.held),
@@ -140,8 +150,14 @@ class Restored:
 
     def _nameless(self, tx: Tx, listed: CarrierFax, findings: Findings) -> None:
         for fax in faxes.between(tx, listed.from_number, listed.to_number, _WAITING):
-            self._command.hold(tx, fax.id, MAYBE)
-            now = faxes.get(tx, fax.id)
-            assert now is not None
-            self._notify.operator(tx, now, MAYBE, f"faxgate queue release {fax.id}", Tale.HELD)
-            findings.held.append(fax.id)
+            self._hold(tx, fax, MAYBE, findings)
+
+    def _hold(self, tx: Tx, fax: Fax, why: str, findings: Findings) -> None:
+        last = attempts.last_of(tx, fax.id)
+        if last is not None and last.state in OPEN:
+            return  # the carrier's word, or a person, settles that one
+        self._command.hold(tx, fax.id, why)
+        now = faxes.get(tx, fax.id)
+        assert now is not None
+        self._notify.operator(tx, now, why, f"faxgate queue release {fax.id}", Tale.HELD)
+        findings.held.append(fax.id)

@@ -9,6 +9,7 @@ from gateway.courier import WEBHOOK, Courier
 from gateway.events import EVENT, Events
 from gateway.expiry import EXPIRE, Expiry
 from gateway.fetch import Fetcher
+from gateway.housekeeping import FORGET, Housekeeping
 from gateway.inbox import FORWARD, RETRIEVE, Inbox
 from gateway.intake.submit import Submit
 from gateway.links import Links
@@ -69,6 +70,7 @@ class Stories:
         self.archive = Archive(db, blobs, limits)
         self.command = Command(self.settle, settings.fax.attempts)
         self.expiry = Expiry(db)
+        self.housekeeping = Housekeeping(db, blobs, carrier, self.archive, parts.retention(settings))
         self.poison = Poison(self.notify)
         self.restored = Restored(db, carrier, self.command, self.notify)
         self.links = Links(db, parts.own_url(settings))
@@ -96,6 +98,7 @@ class Stories:
             FORWARD: self.inbox.forward,
             DELIVER: self.notify.deliver,
             SCRAP: self.archive.scrap,
+            FORGET: self.housekeeping.forget,
             EXPIRE: self.expiry.media,
             WEBHOOK: self.courier.deliver,
         }

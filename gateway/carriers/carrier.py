@@ -100,6 +100,9 @@ class Carrier(Protocol):
     async def text(self, from_number: str, to_number: str, words: str) -> None:
         """Send a text (SMS)."""
 
+    async def forget(self, carrier_fax_id: str) -> None:
+        """Delete what the carrier keeps of a fax that is at its end; a missing one is no error."""
+
     async def check(self) -> str:
         """Ask something harmless with our credentials and return a sentence of what was found."""
 

@@ -160,6 +160,14 @@ class Telnyx:
             if error.status != 404:
                 raise
 
+    async def forget(self, carrier_fax_id: str) -> None:
+        """Delete a fax that is at its end (``DELETE /faxes/{id}``); a missing one is no error."""
+        try:
+            await self._call("DELETE", f"/faxes/{_segment(carrier_fax_id)}")
+        except CarrierError as error:
+            if error.status != 404:
+                raise
+
     async def text(self, from_number: str, to_number: str, words: str) -> None:
         """Send a text (``POST /messages``)."""
         await self._call("POST", "/messages", json={"from": from_number, "to": to_number, "text": words})

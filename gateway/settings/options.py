@@ -11,6 +11,7 @@ from gateway.settings.house import Blobs, Database, Dns, Logs, Node, Operator, S
 from gateway.settings.http import Fetch, Http
 from gateway.settings.limits import LimitsSection
 from gateway.settings.mail import Smarthost, Smtp
+from gateway.settings.retention import Retention
 from gateway.settings.values import without_password
 
 
@@ -31,6 +32,7 @@ class Settings(BaseModel):
     fax: FaxSection = Field(default_factory=FaxSection)
     dns: Dns = Field(default_factory=Dns)
     limits: LimitsSection = Field(default_factory=LimitsSection)
+    retention: Retention = Field(default_factory=Retention)
     worker: Worker = Field(default_factory=Worker)
     sandbox: Sandbox = Field(default_factory=Sandbox)
     logs: Logs = Field(default_factory=Logs)

@@ -65,6 +65,10 @@ class Blobs(ABC):
         takes anything in."""
 
     @abstractmethod
+    def sweep_old(self, before: datetime) -> int:
+        """Remove what was begun before *before* and never finished, by whatever process; return how many."""
+
+    @abstractmethod
     def spool(self) -> Spool:
         """Begin a new blob. Touches the local disk only."""
 

@@ -60,6 +60,9 @@ class Database(Protocol):
     async def migrate(self, work: Callable[[Connection], T]) -> T:
         """Run schema work on a connection of its own, in one transaction."""
 
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        """Run *work*, which only reads and may take long, on what is committed as of one moment."""
+
     async def snapshot(self, target: Path) -> None:
         """Write all that is committed, as of one moment, into a new SQLite file of the same schema, while others go on
         writing. Raises OSError when the disk does not take it."""

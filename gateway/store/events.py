@@ -52,6 +52,12 @@ async def watermark(db: Database, name: str) -> datetime | None:
     return None if row is None else row["at"]
 
 
+def at(tx: Connection, name: str) -> datetime | None:
+    """Return a watermark inside a unit, None when there is none."""
+    found: datetime | None = tx.execute(select(watermarks.c.at).where(watermarks.c.name == name)).scalar()
+    return found
+
+
 def set_watermark(tx: Connection, name: str, at: datetime) -> None:
     """Note how far the poller has read."""
     if not insert_new(tx, watermarks, {"name": name, "at": at}):

@@ -111,6 +111,13 @@ async def page(db: Database, **criteria: Any) -> list[Fax]:
     return [fax_from(row) for row in await db.rows(listing(**criteria))]
 
 
+def in_states(tx: Connection, direction: Direction, states: Iterable[State]) -> list[Fax]:
+    """Return every fax of a direction that is in one of *states*, locked."""
+    wanted = (faxes.c.direction == direction.value, faxes.c.state.in_([state.value for state in states]))
+    found = tx.execute(select(faxes).where(*wanted).order_by(faxes.c.id).with_for_update()).mappings()
+    return [fax_from({str(name): value for name, value in row.items()}) for row in found]
+
+
 def between(tx: Connection, from_number: str, to_number: str, states: Iterable[State]) -> list[Fax]:
     """Return the outgoing faxes between two numbers that are in one of *states*, locked."""
     numbers = (faxes.c.from_number == from_number, faxes.c.to_number == to_number)

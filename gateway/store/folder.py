@@ -65,6 +65,13 @@ class Folder(Blobs):
         for left in self.incoming.iterdir():
             left.unlink(missing_ok=True)
 
+    def sweep_old(self, before: datetime) -> int:
+        """See Blobs."""
+        old = [left for left in self.incoming.iterdir() if left.stat().st_mtime < before.timestamp()]
+        for left in old:
+            left.unlink(missing_ok=True)
+        return len(old)
+
     def path(self, key: str) -> Path:
         """Return where the blob *key* is."""
         return self.root / checked(key)[:2] / key

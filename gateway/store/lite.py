@@ -220,6 +220,19 @@ class Lite:
 
         return await asyncio.to_thread(run)
 
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        """See Database."""
+
+        def run() -> T:
+            with self._engine.connect() as tx:
+                tx.exec_driver_sql("BEGIN")
+                try:
+                    return work(tx)
+                finally:
+                    tx.exec_driver_sql("ROLLBACK")
+
+        return await asyncio.to_thread(run)
+
     async def snapshot(self, target: Path) -> None:
         """See Database. In one step: who reads a WAL keeps no writer waiting, and whoever came back for more would
         begin anew after each commit."""

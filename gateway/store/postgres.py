@@ -116,22 +116,30 @@ class Postgres:
         except _TROUBLE as error:
             _tell(translated(error), error)
 
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        """See Database."""
+
+        def read(tx: Connection) -> T:
+            at_one_moment(tx)
+            return work(tx)
+
+        try:
+            async with self._engine.connect() as connection:
+                return await connection.run_sync(read)
+        except _TROUBLE as error:
+            _tell(translated(error), error)
+
     async def snapshot(self, target: Path) -> None:
         """See Database."""
 
         def work(source: Connection) -> None:
-            at_one_moment(source)
             with lone_file(target) as copy:
                 metadata.create_all(copy)
                 _VERSION.create(copy)
                 copy.execute(insert(_VERSION), [dict(row) for row in source.execute(select(_VERSION)).mappings()])
                 copy_rows(source, copy)
 
-        try:
-            async with self._engine.connect() as connection:
-                await connection.run_sync(work)
-        except _TROUBLE as error:
-            _tell(translated(error), error)
+        await self.look(work)
 
     async def close(self) -> None:
         """See Database."""

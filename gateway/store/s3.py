@@ -85,6 +85,10 @@ class Bucket(Blobs):
     def sweep_incoming(self) -> None:
         """Nothing is ever half written: an unfinished file has no name and goes with its process."""
 
+    def sweep_old(self, before: datetime) -> int:
+        """See Blobs: there is nothing."""
+        return 0
+
     def scratch(self) -> BinaryIO:
         """Return an unnamed local file that is gone when it is closed."""
         return tempfile.TemporaryFile(dir=self._scratch, buffering=0)
