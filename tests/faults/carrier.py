@@ -62,5 +62,55 @@ async def _forge(web: aiohttp.ClientSession, url: str, seed: bytes) -> int:
     return refused
 
 
+async def down(folder: Path, size: int) -> Report:
+    """The carrier is down *size* times for three seconds, in another way each time: a day in small."""
+    more = 5 * size
+    async with scene(folder) as stage:
+        _rest(stage.house.config, "1s")
+        async with stage.house.serving():
+            emulator, report = stage.house.emulator, Report(size)
+            for index in range(size):
+                before, way = emulator.turned_away, (503, 0, 500, None)[index % 4]
+                port = emulator.port
+                emulator.faults.down_status = way
+                if way is None:
+                    await emulator.stop()
+                for _ in range(5):
+                    stage.mail()
+                await asyncio.sleep(3.0)
+                asked = emulator.turned_away - before
+                # Five failures, one more call for each that was under way, and one try after each rest.
+                assert asked <= 5 + 8 + 4, f"a carrier that is down was asked {asked} times in three seconds"
+                emulator.faults.down_status = None
+                if way is None:
+                    await emulator.start(port=port)
+                began = time.monotonic()
+                report.verdict = await stage.judged(patience=120)
+                report.recovered.append(time.monotonic() - began)
+            assert report.verdict.outcomes == {"delivered": more}, f"a fax failed by it: {report.verdict.outcomes}"
+    report.note = f"all {more} delivered afterwards"
+    return report
+
+
+def _rest(config: Path, rest: str) -> None:
+    text = config.read_text().replace('settle_delay = "300ms"', f'settle_delay = "300ms"\nrest = "{rest}"')
+    config.write_text(text)
+
+
+async def links(folder: Path, size: int) -> Report:
+    """*size* received faxes whose links have expired, or whose documents break off in the middle."""
+    async with scene(folder) as stage, stage.house.serving():
+        for index in range(size):
+            stage.house.emulator.faults.expire_links = index % 2 == 0
+            stage.house.emulator.faults.cut_links += index % 2
+            await stage.receive()
+            await asyncio.sleep(0.2)
+        verdict = await stage.judged(patience=120)
+    assert verdict.received == size
+    return Report(size, verdict)
+
+
 AMBIGUOUS = Fault("F6", "the carrier accepts and resets instead of answering (30 %)", ambiguous, short=60, long=1000)
+DOWN = Fault("F7", "the carrier down: 503, 500, resets, nobody there", down, short=4, long=100)
+LINKS = Fault("F9", "links to received documents expired, documents cut off", links, short=8, long=200)
 WEBHOOKS = Fault("F8", "webhooks doubled, shuffled, lost, forged, stale", webhooks, short=24, long=300)

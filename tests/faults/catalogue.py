@@ -1,13 +1,17 @@
 """All faults, in the order of the table."""
 
-from tests.faults import backup, carrier, kill, machines, smarthost
+from tests.faults import carrier, kill, mails, poison, smarthost, stop
 from tests.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
     kill.FAULT,
     carrier.AMBIGUOUS,
+    carrier.DOWN,
     carrier.WEBHOOKS,
+    carrier.LINKS,
     smarthost.FAULT,
-    machines.FAULT,
-    backup.FAULT,
+    stop.FAULT,
+    poison.FAULT,
+    mails.LOST,
+    mails.LOOPS,
 )

@@ -83,8 +83,30 @@ class MailServer:
                 self.answers.append(reply)
                 return reply
 
+    async def send_again(self, number: str, times: int) -> set[str]:
+        """Send one mail, lose its answer so many *times*, and then as often take it; return the answers' fax ids."""
+        message_id = f"<lost.{number.strip('+')}@{REALM}>"
+        self.note(message_id, number, "sent")
+        for _ in range(times):
+            with contextlib.suppress(Unanswered):
+                await self.send(number, message_id, leave_at_dot=True)
+            await asyncio.sleep(0.05)
+        found = [_FAX_ID.search(await self.send(number, message_id)) for _ in range(times)]
+        ids = {match.group() if match else "" for match in found}
+        for fax_id in ids:
+            self.note(message_id, number, "acked", fax_id)
+        return ids
+
+    async def submit(self, sender: str, recipient: str, content: bytes) -> str:
+        """Hand over any mail once. Raises Refused and Unanswered."""
+        return await self._transact(sender, recipient, content)
+
     async def send(self, number: str, message_id: str, *, leave_at_dot: bool = False) -> str:
         """Make one try. With *leave_at_dot* the connection is cut right behind the final dot."""
+        content = mail_to(number, message_id, self.document)
+        return await self._transact(SENDER, f"{number}@{REALM}", content, leave_at_dot=leave_at_dot)
+
+    async def _transact(self, sender: str, recipient: str, content: bytes, *, leave_at_dot: bool = False) -> str:
         writer: asyncio.StreamWriter | None = None
         try:
             async with asyncio.timeout(PATIENCE):
@@ -92,13 +114,13 @@ class MailServer:
                 await _reply(reader, 220)
                 for command, expected in (
                     ("EHLO relay.test.example", 250),
-                    (f"MAIL FROM:<{SENDER}>", 250),
-                    (f"RCPT TO:<{number}@{REALM}>", 250),
+                    (f"MAIL FROM:<{sender}>", 250),
+                    (f"RCPT TO:<{recipient}>", 250),
                     ("DATA", 354),
                 ):
                     writer.write(f"{command}\r\n".encode())
                     await _reply(reader, expected)
-                writer.write(mail_to(number, message_id, self.document) + b".\r\n")
+                writer.write(content + b".\r\n")
                 await writer.drain()
                 if leave_at_dot:
                     raise Unanswered("left at the final dot")

@@ -133,6 +133,7 @@ allowed_networks = ["127.0.0.0/8"]
 [fax]
 retry_delay = "300ms"
 [worker]
+most_faults = 3
 poll_interval = "500ms"
 poll_interval_without_webhooks = "200ms"
 lease = "3s"

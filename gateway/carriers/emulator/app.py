@@ -38,6 +38,8 @@ class Emulator:
         self._exchange = Exchange(settings, self.faults, self.media, self._webhooks)
         self._records = RecordsApi(self._webhooks)
         self._runner: web.AppRunner | None = None
+        #: API requests that were turned away because the carrier is down.
+        self.turned_away = 0
         self.port = 0
         self.origin = ""
 
@@ -116,6 +118,7 @@ class Emulator:
         """Let API requests in only while the carrier is up, and only with the key."""
         if request.path.startswith("/v2/"):
             if self.faults.down_status is not None:
+                self.turned_away += 1
                 if self.faults.down_status == 0:
                     return reset(request)
                 raise unavailable(self.faults.down_status)

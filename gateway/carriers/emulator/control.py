@@ -95,12 +95,15 @@ class ControlApi:
         """Return the text messages, oldest first."""
         return web.json_response({"data": self._records.messages})
 
-    async def link(self, request: web.Request) -> web.Response:
+    async def link(self, request: web.Request) -> web.StreamResponse:
         """Return a received document, or what cloud storage says of an expired link."""
         linked = self._exchange.linked(request.match_info["token"])
         if linked is None:
             raise not_found("document")
         fax, good = linked
+        if good and self._faults.cut_links > 0:
+            self._faults.cut_links -= 1
+            return await _cut_off(request, fax)
         if good:
             return _document(fax)
         return web.Response(
@@ -123,6 +126,19 @@ def _fault(name: str, value: Any) -> Any:
 def _document(fax: EmulatedFax) -> web.Response:
     assert fax.document is not None
     return web.Response(body=fax.document.content, content_type=fax.document.media_type)
+
+
+async def _cut_off(request: web.Request, fax: EmulatedFax) -> web.StreamResponse:
+    """Send half of a document that was announced whole, and break off."""
+    assert fax.document is not None
+    content = fax.document.content
+    response = web.StreamResponse(headers={"Content-Type": fax.document.media_type})
+    response.content_length = len(content)
+    await response.prepare(request)
+    await response.write(content[: len(content) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
 
 
 def _bytes(document: Any) -> bytes:

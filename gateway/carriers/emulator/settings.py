@@ -55,7 +55,8 @@ class Faults:
     ``fail_before_accept``: that many POSTs of faxes are answered 503 and not accepted.
     ``reset_after_accept``: that many are accepted, and the connection reset instead of an answer;
     ``ambiguous_rate``: the same by chance, 0 to 1. ``expire_links``: links in webhooks have expired already; a refresh
-    helps. ``shuffle_webhooks``: those of one fax come all at its end, in any order.
+    helps. ``cut_links``: that many received documents break off in the middle. ``shuffle_webhooks``: those of one fax
+    come all at its end, in any order.
     """
 
     down_status: int | None = None
@@ -65,3 +66,4 @@ class Faults:
     drop_webhooks: bool = False
     shuffle_webhooks: bool = False
     expire_links: bool = False
+    cut_links: int = 0
