@@ -5,7 +5,7 @@ from io import BytesIO
 
 from PIL import GifImagePlugin, Image, ImageOps, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from gateway.document import MediaType
+from gateway.document import SNIFFED_BYTES, MediaType, sniff
 from gateway.documents.dots import Dots
 from gateway.documents.picture import BOMB, BROKEN, MOST_DOTS, fitted, resolution
 from gateway.documents.raster import Raster
@@ -41,6 +41,18 @@ _LEAST_DPI = 50.0
 #: Pictures beyond any fax, in a file that can have several.
 _MOST_PICTURES = 500
 _TURNED, _ORIENTATION = range(5, 9), 0x0112
+
+
+def extent(data: bytes) -> tuple[int, int] | None:
+    """Return width and height of a picture in dots, without decoding it; None when it is none or broken."""
+    kind = sniff(data[:SNIFFED_BYTES])
+    if kind not in _FORMATS or (kind is MediaType.HEIC and not heic):
+        return None
+    try:
+        with Image.open(BytesIO(data), formats=[str(_FORMATS[kind])]) as picture:
+            return picture.size
+    except (*BROKEN, *BOMB):
+        return None
 
 
 class ImageFile:

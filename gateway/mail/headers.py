@@ -30,6 +30,7 @@ _FIELD = re.compile(rb"From |[\x21-\x39\x3b-\x7e]*:|[\t ]")
 _COMMENT = r"\([^()\\]*\)"
 _PHRASE = rf'(?:"(?:[^"\\]|\\.)*"|{_COMMENT}|[^"<>(),;:\\])*'
 _FROM = re.compile(rf"{_PHRASE}<([^<>\s]+)>\s*(?:{_COMMENT})?|([^<>()\s\",;:\\]+)\s*(?:{_COMMENT})?")
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,40}/[a-z0-9!#$&^_.+-]{1,80}")
 _MOST_DECODED = 4000
 
 
@@ -75,6 +76,15 @@ class Headers:
         headers._check_parameters()
         return headers, min(start + behind, end)
 
+    @classmethod
+    def of_file(cls, media_type: str, name: str) -> "Headers":
+        """Return what would stand above a file that came without a header of its own."""
+        message = Message()
+        message["Content-Type"] = media_type if _TYPE.fullmatch(media_type) else "application/octet-stream"
+        message["Content-Transfer-Encoding"] = "binary"
+        message.add_header("Content-Disposition", "attachment", filename=("utf-8", "", display_name(name)))
+        return cls(message)
+
     def get(self, name: str) -> str:
         """Return the first field *name*, unfolded, or "". It may hold surrogates."""
         return _unfolded(self._message.get(name, ""))
@@ -118,6 +128,11 @@ class Headers:
     def disposition(self) -> str:
         """``attachment``, ``inline`` or another disposition; "" without one."""
         return self.get("Content-Disposition").partition(";")[0].strip().lower()
+
+    @cached_property
+    def content_id(self) -> str:
+        """The Content-ID without its brackets, in lower case; "" without one."""
+        return self.get("Content-ID").strip().strip("<>").lower()[:200]
 
     @cached_property
     def filename(self) -> str:

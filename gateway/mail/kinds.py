@@ -1,17 +1,28 @@
 """What the parts of a mail are, by their declared types, and the sentences that say why most of them are not faxed."""
 
-from gateway.document import FAXABLE, MediaType
-from gateway.mail.structure import Leaf
+import re
 
-#: Types, and endings of file names, that claim to be a document.
-DECLARED = {claim: kind for claim, kind in FAXABLE.items() if kind in {MediaType.PDF, MediaType.TIFF}}
+from gateway.document import FAXABLE_NAMES, MediaType
+from gateway.mail.structure import Leaf
 
 #: Types that say nothing; the name of the file then counts as a claim.
 GENERIC = frozenset(
     {"application/octet-stream", "application/binary", "application/download", "application/force-download"}
 )
 
-_ONLY = "only PDF and TIFF documents are faxed"
+#: Documents that are logos as often as pages.
+PICTURES = frozenset({MediaType.PNG, MediaType.JPEG, MediaType.GIF, MediaType.WEBP, MediaType.HEIC})
+
+#: A picture of fewer dots and fewer bytes, or of a smaller side, is a logo, an icon or a line.
+LEAST_DOTS, LEAST_BYTES, LEAST_SIDE = 200_000, 100_000, 100
+
+SHOWN = "a picture shown in the text of the mail; attach it as a file to have it faxed"
+SMALL = "a small picture, like a logo; a picture to be faxed must be larger"
+
+#: What Exchange makes of text between attachments.
+_PIECE_OF_TEXT = re.compile(r"ATT[0-9]{5}\.(txt|html?)", re.IGNORECASE)
+
+_ONLY = f"what is faxed is {FAXABLE_NAMES}"
 
 #: Parts that are never looked into.
 _CERTAIN = {
@@ -50,8 +61,25 @@ def why_ignored(leaf: Leaf, name: str, *, certain: bool = False) -> str:
         return "encrypted; send it without encryption"
     if kind in _CERTAIN:
         return _CERTAIN[kind]
-    if kind in {"text/plain", "text/html"} and not name and leaf.headers.disposition != "attachment":
-        return f"the text of {'an attached' if leaf.forwarded else 'the'} mail is not faxed"
+    if kind in {"text/plain", "text/html"} and (why := _why_text(leaf, name)):
+        return why
     if certain:
         return ""
     return _BY_KIND.get(kind.partition("/")[0], f"a file of another type; {_ONLY}")
+
+
+def _why_text(leaf: Leaf, name: str) -> str:
+    if _PIECE_OF_TEXT.fullmatch(name):
+        return "a piece of the mail's text"
+    if name or leaf.headers.disposition == "attachment":
+        return ""
+    return f"the text of {'an attached' if leaf.forwarded else 'the'} mail is not faxed"
+
+
+def is_small(size: int, extent: tuple[int, int] | None) -> bool:
+    """Say whether a picture of *size* bytes and *extent* in dots is too small to be meant as a page; one that cannot
+    be measured is not."""
+    if extent is None:
+        return False
+    width, height = extent
+    return min(extent) < LEAST_SIDE or (width * height < LEAST_DOTS and size < LEAST_BYTES)

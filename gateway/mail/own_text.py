@@ -18,17 +18,17 @@ def is_own(leaf: Leaf) -> bool:
     return leaf.headers.media_type in {"text/plain", "text/html"} and not (named or leaf.forwarded or sealed)
 
 
-def own_leaves(message: Buffer, found: Sequence[Leaf]) -> list[int]:
+def own_leaves(found: Sequence[Leaf]) -> list[int]:
     """Return the places in *found* of the mail's text: in plain text, or in HTML where nothing else is written."""
-    own = [(index, leaf) for index, leaf in enumerate(found) if is_own(leaf) and written(message, leaf).strip()]
+    own = [(index, leaf) for index, leaf in enumerate(found) if is_own(leaf) and written(leaf).strip()]
     plain = [index for index, leaf in own if leaf.headers.media_type == "text/plain"]
     return plain or [index for index, _ in own]
 
 
-def written(message: Buffer, leaf: Leaf) -> str:
+def written(leaf: Leaf) -> str:
     """Return a text part's characters; "" for one that cannot be decoded."""
     try:
-        return text(content(message, leaf), leaf.headers.charset).decode("utf-8", "replace")
+        return text(content(leaf), leaf.headers.charset).decode("utf-8", "replace")
     except Undecodable:
         return ""
 
@@ -40,5 +40,5 @@ def own_text(message: Buffer) -> list[tuple[MediaType, str]]:
         found = leaves(message, headers, body, len(message))
     except Refusal:
         return []
-    own = [found[index] for index in own_leaves(message, found)]
-    return [(MediaType(leaf.headers.media_type), written(message, leaf)) for leaf in own]
+    own = [found[index] for index in own_leaves(found)]
+    return [(MediaType(leaf.headers.media_type), written(leaf)) for leaf in own]

@@ -1,8 +1,10 @@
 """A mail -> what in it can be faxed (the sandbox's readers call this; nothing else may).
 
-Which parts are faxed: PDF and TIFF documents, told by their first bytes as well as by their declared type, in the order
-of the message, also those of an attached mail (one level). Every other part is listed with a sentence that says why it
-is not. A document that cannot be faxed refuses the mail: a fax must not lack what its sender attached.
+Which parts are faxed: documents (``FAXABLE``), told by their first bytes as well as by their declared type, in the
+order of the message, also those of an attached mail (one level), of Outlook's winmail.dat and of a signed file. A
+picture is one when it is attached: not when the text shows it, and not when it is as small as a logo. Every other part
+is listed with a sentence that says why it is not. A document that cannot be faxed refuses the mail: a fax must not lack
+what its sender attached.
 """
 
 import hashlib
@@ -10,16 +12,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from gateway.document import Automatic, MediaType, Part, Reading, claimed
+from gateway.document import FAXABLE, FAXABLE_NAMES, Automatic, MediaType, Part, Reading, claimed
 from gateway.errors import Kind, Reason, Refusal, refuse
 from gateway.mail.content import Undecodable, content, estimated_size, head, text
 from gateway.mail.headers import Buffer, Headers, display_text, message_id, plain_address
-from gateway.mail.kinds import DECLARED, GENERIC, why_ignored
+from gateway.mail.kinds import GENERIC, PICTURES, SHOWN, SMALL, is_small, why_ignored
 from gateway.mail.own_text import is_own, own_leaves
+from gateway.mail.pictures import is_shown, shown_pictures
 from gateway.mail.structure import Leaf, leaves
 
 #: Tells a document by its first bytes.
 Sniff = Callable[[bytes], MediaType | None]
+#: Returns width and height of a picture in dots, None when it has none.
+Extent = Callable[[bytes], tuple[int, int] | None]
 #: Returns the pages of a document, or raises Refusal; the text names it in sentences, and the type is what it claims
 #: to be.
 CountPages = Callable[[bytes, str, MediaType | None], int]
@@ -37,8 +42,11 @@ _NOTE = "the text of the mail is the note on the cover page"
 class Documents:
     """What the parser must know of documents, handed in by the sandbox: mail and documents do not know each other."""
 
-    def __init__(self, sniff: Sniff, count_pages: CountPages, check_size: Check, check_length: Check) -> None:
+    def __init__(
+        self, sniff: Sniff, extent: Extent, count_pages: CountPages, check_size: Check, check_length: Check
+    ) -> None:
         self.sniff = sniff
+        self.extent = extent
         self.count_pages = count_pages
         self.check_size = check_size
         self.check_length = check_length
@@ -85,7 +93,7 @@ def extract(message: Buffer, index: int) -> Extract:
     if not 0 <= index < len(found):
         raise refuse(Kind.MESSAGE_UNREADABLE, f"the mail has no part {index + 1}")
     leaf, label = found[index], _label(index, found[index])
-    return Extract(label, _content(message, leaf, label), claimed(leaf.headers.media_type, leaf.headers.filename))
+    return Extract(label, _content(leaf, label), claimed(leaf.headers.media_type, leaf.headers.filename))
 
 
 def _judge(
@@ -95,9 +103,10 @@ def _judge(
         found = leaves(message, headers, start, len(message))
     except Refusal as refusal:
         return (), refusal.reason
-    own = set(own_leaves(message, found)) if body != "ignore" else set()
+    own = set(own_leaves(found)) if body != "ignore" else set()
     faxed = own if body == "alone" else set()
-    judged = [_part(message, index, leaf, documents, own=index in faxed) for index, leaf in enumerate(found)]
+    shown = shown_pictures(found)
+    judged = [_part(index, leaf, documents, shown, own=index in faxed) for index, leaf in enumerate(found)]
     if body == "cover":
         judged = [(replace(part, why=_NOTE) if part.index in own else part, reason) for part, reason in judged]
     parts = tuple(part for part, _ in judged)
@@ -113,60 +122,76 @@ def _judge(
 
 def _check_together(parts: tuple[Part, ...], documents: Documents) -> None:
     used = [part for part in parts if part.used]
+    if not used and any(part.why.startswith("encrypted") for part in parts):
+        raise refuse(
+            Kind.DOCUMENT_ENCRYPTED, "the mail is encrypted and cannot be read here; send it without encryption"
+        )
     if not used:
-        raise refuse(Kind.NOTHING_TO_FAX, f"the mail has no PDF or TIFF attached; found: {_found(parts)}")
+        raise refuse(
+            Kind.NOTHING_TO_FAX,
+            f"the mail has nothing attached that can be faxed ({FAXABLE_NAMES}); found: {_found(parts)}",
+        )
     if len(used) > 1:
         documents.check_size(sum(part.size for part in used), "the mail")
         documents.check_length(sum(part.pages for part in used), "the mail")
 
 
 def _found(parts: tuple[Part, ...]) -> str:
-    shown = [f'{part.media_type} "{part.name}"' if part.name else part.media_type for part in parts]
+    shown = [_in_brief(part) for part in parts]
     more = f" and {len(shown) - _FOUND_SHOWN} more" if len(shown) > _FOUND_SHOWN else ""
     return ", ".join(shown[:_FOUND_SHOWN]) + more
 
 
+def _in_brief(part: Part) -> str:
+    named = f'{part.media_type} "{part.name}"' if part.name else part.media_type
+    return f"{named} ({part.why.partition(';')[0]})" if part.why in {SHOWN, SMALL} else named
+
+
 def _part(
-    message: Buffer, index: int, leaf: Leaf, documents: Documents, *, own: bool = False
+    index: int, leaf: Leaf, documents: Documents, shown: frozenset[str], *, own: bool = False
 ) -> tuple[Part, Reason | None]:
     """Judge one leaf: a document to fax, one that cannot be faxed (with the reason), or something else.
 
-    The mail's *own* text, where it is wanted, is a document.
+    The mail's *own* text, where it is wanted, is a document; *shown* are the pictures that the text shows.
     """
-    name = leaf.headers.filename
-    kind = MediaType(leaf.headers.media_type) if own else _document_type(message, leaf, name, documents)
+    name, label = leaf.headers.filename, _label(index, leaf)
+    kind = MediaType(leaf.headers.media_type) if own else _document_type(leaf, name, documents)
     if kind is None:
-        size = estimated_size(message, leaf)
-        return Part(index, name, leaf.headers.media_type, size, used=False, why=why_ignored(leaf, name)), None
-    label = _label(index, leaf)
+        return _ignored(index, leaf, why_ignored(leaf, name)), None
+    if kind in PICTURES and is_shown(leaf, shown):
+        return _ignored(index, leaf, SHOWN), None
     try:
-        data = _content(message, leaf, label)
+        data = _content(leaf, label)
+        if kind in PICTURES and leaf.around and is_small(len(data), documents.extent(data)):
+            return _ignored(index, leaf, SMALL), None
         return Part(index, name, kind, len(data), used=True, pages=documents.count_pages(data, label, kind)), None
     except Refusal as refusal:
-        size, why = estimated_size(message, leaf), refusal.reason.sentence
-        return Part(index, name, kind, size, used=False, why=why), refusal.reason
+        return replace(_ignored(index, leaf, refusal.reason.sentence), media_type=kind), refusal.reason
 
 
-def _document_type(message: Buffer, leaf: Leaf, name: str, documents: Documents) -> MediaType | None:
+def _ignored(index: int, leaf: Leaf, why: str) -> Part:
+    return Part(index, leaf.headers.filename, leaf.headers.media_type, estimated_size(leaf), used=False, why=why)
+
+
+def _document_type(leaf: Leaf, name: str, documents: Documents) -> MediaType | None:
     """Return what document a leaf is or claims to be; None when it is none.
 
     A file of undeclared type must begin with the magic bytes: further down they stand in archives and texts as well.
     """
     if why_ignored(leaf, name, certain=True):
         return None
-    declared = DECLARED.get(leaf.headers.media_type)
+    declared = FAXABLE.get(leaf.headers.media_type)
     if declared is None and leaf.headers.media_type in GENERIC:
-        declared = DECLARED.get(name.rpartition(".")[2].lower())
+        declared = FAXABLE.get(name.rpartition(".")[2].lower())
     if declared is None and not (name or leaf.headers.disposition == "attachment"):
         return None
-    start = head(message, leaf, _SNIFFED)
-    found = documents.sniff(start if declared else start.lstrip()[:8])
-    return found if found in DECLARED.values() else declared
+    start = head(leaf, _SNIFFED)
+    return documents.sniff(start if declared else start.lstrip()[:12]) or declared
 
 
-def _content(message: Buffer, leaf: Leaf, label: str) -> bytes:
+def _content(leaf: Leaf, label: str) -> bytes:
     try:
-        data = content(message, leaf)
+        data = content(leaf)
         return text(data, leaf.headers.charset) if leaf.headers.media_type in _TEXTS else data
     except Undecodable as error:
         raise refuse(Kind.DOCUMENT_BROKEN, f"{label} cannot be decoded: {error}", label.strip('"')) from None

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.document import MediaType
+from gateway.mail import smime, tnef
+from gateway.mail.encoding import IDENTITY, Undecodable, decoded
 from gateway.mail.headers import Buffer, Headers, unreadable
 
 MOST_DEPTH = 20
 MOST_PARTS = 200
 MOST_BOUNDARY_BYTES = 250
-
-#: Encodings that leave a part's bytes as they are: the only ones that an attached mail may have (RFC 2046, 5.2.1).
-IDENTITY = frozenset({"7bit", "8bit", "binary"})
+#: Of parts that hold others in an encoding of their own.
+MOST_UNWRAPPED_BYTES = 100 * 1024 * 1024
 
 #: What may stand behind a boundary on its line.
 _REST_OF_LINE = re.compile(rb"(--)?[ \t]*(?:\r\n|\r|\n|\Z)")
@@ -25,8 +26,13 @@ _REST_OF_LINE = re.compile(rb"(--)?[ \t]*(?:\r\n|\r|\n|\Z)")
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A part without parts. ``around`` holds the types that it lies in, outermost first, with its place in the last."""
+    """A part without parts: ``start`` to ``end`` of ``buffer``, which is the mail or what was taken out of one of its
+    parts.
 
+    ``around`` holds the types that it lies in, outermost first, with its place in the last.
+    """
+
+    buffer: Buffer
     headers: Headers
     start: int
     end: int
@@ -44,13 +50,13 @@ def leaves(buffer: Buffer, headers: Headers, start: int, end: int) -> tuple[Leaf
 
     Raises Refusal(MESSAGE_UNREADABLE) beyond the limits.
     """
-    return tuple(_Walk(buffer).part(Leaf(headers, start, end)))
+    return tuple(_Walk().part(Leaf(buffer, headers, start, end)))
 
 
 class _Walk:
-    def __init__(self, buffer: Buffer) -> None:
-        self._buffer = buffer
+    def __init__(self) -> None:
         self._parts = 0
+        self._unwrapped = 0
 
     def part(self, part: Leaf) -> Iterator[Leaf]:
         """Yield the leaves of *part*: itself, when it cannot be taken apart."""
@@ -69,26 +75,72 @@ class _Walk:
         kind = part.headers.media_type
         if kind.startswith("multipart/"):
             return self._split(part, kind)
-        if kind == MediaType.MAIL and not part.forwarded and part.headers.encoding in IDENTITY:
-            return [self._child(part, kind, part.start, part.end, 0)]
+        if kind == MediaType.MAIL:
+            return [] if part.forwarded else self._attached_mail(part, kind)
+        if kind in smime.TYPES:
+            return self._signed(part, kind)
+        if kind in tnef.TYPES or _is_winmail(part):
+            return self._files_of_outlook(part)
         return []
+
+    def _attached_mail(self, part: Leaf, kind: str) -> list[Leaf]:
+        if part.headers.encoding in IDENTITY:
+            return [self._child(part, kind, part.start, part.end, 0)]
+        # RFC 2046, 5.2.1 forbids to encode it; some do.
+        return [self._within(part, kind, data, 0)] if (data := self._decoded(part)) else []
+
+    def _signed(self, part: Leaf, kind: str) -> list[Leaf]:
+        content = smime.signed_content(self._decoded(part))
+        return [self._within(part, kind, content, 0)] if content else []
+
+    def _files_of_outlook(self, part: Leaf) -> list[Leaf]:
+        try:
+            files = tnef.files(self._decoded(part))
+        except tnef.Damaged:
+            return []
+        around = (*part.around, "application/ms-tnef")
+        return [
+            Leaf(file.data, Headers.of_file(file.media_type, file.name), 0, len(file.data), around, place)
+            for place, file in enumerate(files)
+        ]
+
+    def _decoded(self, part: Leaf) -> bytes:
+        """Return what a part holds, b"" when that cannot be decoded. Raises Refusal beyond the limit of all together:
+        each piece is held in memory as long as the mail is looked at."""
+        self._unwrapped += part.end - part.start
+        if self._unwrapped > MOST_UNWRAPPED_BYTES:
+            raise unreadable("what is packed in it is too large")
+        try:
+            return decoded(part.buffer[part.start : part.end], part.headers.encoding)
+        except Undecodable:
+            return b""
+
+    def _within(self, part: Leaf, kind: str, buffer: bytes, place: int) -> Leaf:
+        """Return the MIME entity that was taken out of *part*."""
+        headers, body = Headers.read(buffer, 0, len(buffer))
+        return Leaf(buffer, headers, body, len(buffer), (*part.around, kind), place)
 
     def _split(self, part: Leaf, kind: str) -> list[Leaf]:
         boundary = part.headers.boundary
         if not 0 < len(boundary) <= MOST_BOUNDARY_BYTES:
             return []
         children: list[Leaf] = []
-        for start, end in _sections(self._buffer, boundary, part.start, part.end):
+        for start, end in _sections(part.buffer, boundary, part.start, part.end):
             if len(children) > MOST_PARTS:
                 raise unreadable(f"it has more than {MOST_PARTS} parts")
             children.append(self._child(part, kind, start, end, len(children)))
         return children
 
     def _child(self, part: Leaf, kind: str, start: int, end: int, place: int) -> Leaf:
-        headers, body = Headers.read(self._buffer, start, end)
+        headers, body = Headers.read(part.buffer, start, end)
         if kind == "multipart/digest":
             headers.default_type(MediaType.MAIL)
-        return Leaf(headers, body, end, (*part.around, kind), place)
+        return Leaf(part.buffer, headers, body, end, (*part.around, kind), place)
+
+
+def _is_winmail(part: Leaf) -> bool:
+    """Some servers send Outlook's file on as one of no type."""
+    return part.headers.media_type == "application/octet-stream" and part.headers.filename.lower() == "winmail.dat"
 
 
 def _sections(buffer: Buffer, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:

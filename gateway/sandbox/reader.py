@@ -14,6 +14,7 @@ from mmap import ACCESS_READ, mmap
 from PIL import Image
 
 from gateway.document import MediaType, claimed, sniff
+from gateway.documents import image_file
 from gateway.documents import open as documents
 from gateway.documents.html import html_blocks
 from gateway.errors import Kind, Refusal, refuse
@@ -27,6 +28,7 @@ from gateway.sandbox.wire import OUT_OF_MEMORY, Channel, Header, close_all, reas
 
 DOCUMENTS = parse.Documents(
     sniff=sniff,
+    extent=image_file.extent,
     count_pages=documents.pages_of_mail,
     check_size=documents.check_size,
     check_length=documents.check_length,

@@ -19,6 +19,7 @@ from gateway.documents.count import pdf_pages, tiff_pages
 from gateway.errors import Kind, Refusal
 from gateway.fax import Sight
 from gateway.sandbox import Outputs, Sandbox, Source
+from tests.packed import sealed, winmail
 from tests.samples import Attachment, broken_pdf, encrypted_pdf, mail, pdf, png, tiff
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # the processes serve all tests
@@ -331,3 +332,22 @@ async def test_a_text_is_told_by_its_name_or_its_type(sandbox: Sandbox, files: F
     with pytest.raises(Refusal) as raised:
         await sandbox.inspect(text, "a.pdf")
     assert raised.value.reason.kind is Kind.DOCUMENT_BROKEN
+
+
+async def test_files_in_files_are_read_and_rendered_by_confined_processes(sandbox: Sandbox, files: Files) -> None:
+    """What opens winmail.dat and signed files needs nothing that is locked away."""
+    packed = winmail(("a.pdf", pdf(2)), long_name="Long name.pdf")
+    entity = mail([Attachment("b.pdf", pdf(3))])
+    message = mail(
+        [
+            Attachment("winmail.dat", packed, "application/ms-tnef"),
+            Attachment("smime.p7m", sealed(entity), "application/pkcs7-mime"),
+            Attachment("c.png", png((900, 1200)), "image/png"),
+        ]
+    )
+    reading = await sandbox.read_mail(files.new(message).fileno(), len(message))
+    documents = [(part.name, part.pages) for part in reading.parts if part.used]
+    assert documents == [("Long name.pdf", 2), ("b.pdf", 3), ("c.png", 1)]
+    used = tuple(part.index for part in reading.parts if part.used)
+    result, _ = await render(sandbox, files, message, Source("mail", used))
+    assert result.pages == 6

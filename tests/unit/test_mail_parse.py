@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.document import MAX_PAGES, Automatic, MediaType, Reading
+from gateway.document import FAXABLE_NAMES, MAX_PAGES, Automatic, MediaType, Reading
 from gateway.errors import Kind, Refusal
 from gateway.mail import parse
 from gateway.sandbox.reader import DOCUMENTS
 from tests.samples import Attachment, broken_pdf, encrypted_pdf, mail, pdf, png, tiff
+
+ONLY = f"what is faxed is {FAXABLE_NAMES}"
 
 
 def read(message: bytes) -> Reading:
@@ -104,7 +106,7 @@ def test_an_archive_that_holds_a_pdf_is_no_pdf() -> None:
     stored = b"PK\x03\x04" + b"\0" * 26 + b"document.pdf" + pdf()
     reading = read_with(Attachment("all.zip", stored, "application/zip"), Attachment("a.pdf", pdf()))
     assert used(reading) == [("a.pdf", 1)]
-    assert reading.parts[1].why == "a file of another type; only PDF and TIFF documents are faxed"
+    assert reading.parts[1].why == f"a file of another type; {ONLY}"
 
 
 def test_a_signed_mail_is_faxed_without_its_signature() -> None:
@@ -138,10 +140,13 @@ def test_documents_of_an_attached_mail_are_used_but_not_those_one_deeper() -> No
 @pytest.mark.parametrize(
     ("attachment", "why"),
     [
-        (Attachment("logo.png", png(), "image/png", "inline"), "a picture; only PDF and TIFF documents are faxed"),
-        (Attachment("notes.txt", b"notes", "text/plain"), "a text file; only PDF and TIFF documents are faxed"),
-        (Attachment("a.ics", b"BEGIN", "text/calendar"), "an invitation; only PDF and TIFF documents are faxed"),
-        (Attachment("a.mp3", b"ID3", "audio/mpeg"), "a recording; only PDF and TIFF documents are faxed"),
+        (
+            Attachment("logo.png", png(), "image/png", "inline"),
+            "a picture shown in the text of the mail; attach it as a file to have it faxed",
+        ),
+        (Attachment("notes.csv", b"a,b", "text/csv"), f"a text file; {ONLY}"),
+        (Attachment("a.ics", b"BEGIN", "text/calendar"), f"an invitation; {ONLY}"),
+        (Attachment("a.mp3", b"ID3", "audio/mpeg"), f"a recording; {ONLY}"),
         (
             Attachment("winmail.dat", b"\x78\x9f\x3e\x22", "application/ms-tnef"),
             "Outlook's own format (winmail.dat); set Outlook to send HTML or plain text",
@@ -163,13 +168,14 @@ def test_a_mail_without_documents_is_refused_with_what_was_found() -> None:
     reading = read_with(Attachment("logo.png", png(), "image/png", "inline"), html="<p>hello</p>")
     assert refusal(reading) == (
         Kind.NOTHING_TO_FAX,
-        'the mail has no PDF or TIFF attached; found: text/plain, text/html, image/png "logo.png"',
+        f"the mail has nothing attached that can be faxed ({FAXABLE_NAMES}); found: text/plain, text/html, "
+        'image/png "logo.png" (a picture shown in the text of the mail)',
     )
 
 
 def test_the_list_of_what_was_found_is_short() -> None:
-    reading = read_with(*(Attachment(f"{n}.png", png(), "image/png") for n in range(30)))
-    assert refusal(reading)[1].endswith('image/png "3.png" and 26 more')
+    reading = read_with(*(Attachment(f"{n}.zip", b"PK", "application/zip") for n in range(30)))
+    assert refusal(reading)[1].endswith('application/zip "3.zip" and 26 more')
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.samples import Attachment, mail, pdf, png
 def ours(message: bytes) -> list[tuple[str, bytes]]:
     headers, body = Headers.read(message, 0, len(message))
     found = leaves(message, headers, body, len(message))
-    return [(leaf.headers.media_type, content(message, leaf)) for leaf in found]
+    return [(leaf.headers.media_type, content(leaf)) for leaf in found]
 
 
 def theirs(message: Message, *, forwarded: bool = False) -> Iterator[tuple[str, bytes]]:
@@ -182,7 +182,7 @@ def test_sizes_are_told_without_decoding() -> None:
     message = mail([Attachment("a.png", png(), "image/png")])
     headers, body = Headers.read(message, 0, len(message))
     found = leaves(message, headers, body, len(message))
-    assert estimated_size(message, found[1]) == len(png())
+    assert estimated_size(found[1]) == len(png())
 
 
 def test_an_unknown_encoding_is_an_error_not_an_empty_part() -> None:

@@ -1,0 +1,26 @@
+"""Which pictures of a mail belong to its text (RFC 2387, RFC 2392)."""
+
+import re
+from collections.abc import Sequence
+
+from gateway.mail.content import head
+from gateway.mail.structure import Leaf
+
+#: So much of an HTML text is searched for the pictures that it shows.
+_HTML_BYTES = 1 << 20
+_CID = re.compile(rb"cid:([^\"'\s>)]{1,200})", re.IGNORECASE)
+
+
+def shown_pictures(found: Sequence[Leaf]) -> frozenset[str]:
+    """Return the Content-IDs of what the HTML of a mail with these leaves shows."""
+    if not any(leaf.headers.content_id for leaf in found):
+        return frozenset()
+    pages = (head(leaf, _HTML_BYTES) for leaf in found if leaf.headers.media_type == "text/html")
+    return frozenset(match[1].decode("latin-1").lower() for page in pages for match in _CID.finditer(page))
+
+
+def is_shown(leaf: Leaf, shown: frozenset[str]) -> bool:
+    """Say whether a picture belongs to the text of the mail; *shown* are the Content-IDs in its HTML."""
+    if leaf.headers.disposition == "inline" or (leaf.around and leaf.around[-1] == "multipart/related"):
+        return True
+    return bool(leaf.headers.content_id) and leaf.headers.content_id in shown
