@@ -27,6 +27,14 @@ class MediaType(StrEnum):
     MAIL = "message/rfc822"
 
 
+class Coding(StrEnum):
+    """How the dots of a page are written down in a TIFF."""
+
+    T6 = "t6"
+    T4 = "t4"  # each line of itself (MH)
+    T4_2D = "t4_2d"  # most lines after the one above (MR)
+
+
 #: Media types, and endings of file names, that claim to be a document which can be faxed. A document's first bytes
 #: say more than its claim; only text has none.
 FAXABLE = {

@@ -1,4 +1,5 @@
-/* The loops over every dot of a page that are too slow elsewhere: grey to black and white, and T.6 code.
+/* The loops over every dot of a page that are too slow elsewhere: grey to black and white, and T.6 and T.4
+ * code.
  *
  * gateway/documents/dots.py calls these and has the same in Pillow for places without a compiler.
  */
@@ -238,7 +239,20 @@ static int grow(Sink *sink, Py_ssize_t wanted)
     return 1;
 }
 
-static int encode(Sink *sink, const uint8_t *rows, int width, int height)
+/* One row of itself: runs of white and black in turn, white first (T.4, 4.1). */
+static void put_runs(Sink *sink, const int *row, int width)
+{
+    int from = 0, black = 0;
+    do {
+        put_run(sink, *row - from, black);
+        from = *row++;
+        black = !black;
+    } while (from < width);
+}
+
+/* T.6 code of a page where every is negative; else T.4 code with an end of line before each row, of which every so many
+ * are coded of themselves, or all if it is 0. */
+static int encode(Sink *sink, const uint8_t *rows, int width, int height, int every)
 {
     static const Word END = {0x1, 12};
     size_t places = (size_t)width + 8;
@@ -251,7 +265,15 @@ static int encode(Sink *sink, const uint8_t *rows, int width, int height)
     /* No row has more code than this: the worst is two dots of run in about 3 + 12 + 12 bits. */
     while (done < height && grow(sink, (Py_ssize_t)width * 4 + 64)) {
         changes(rows + (size_t)done * (size_t)((width + 7) / 8), width, row);
-        put_row(sink, above, row, width);
+        int alone = every >= 0 && (every == 0 || done % every == 0);
+        if (every >= 0)
+            put(sink, END);
+        if (every > 0)
+            put(sink, (Word){(uint16_t)alone, 1});
+        if (alone)
+            put_runs(sink, row, width);
+        else
+            put_row(sink, above, row, width);
         int *other = above;
         above = row;
         row = other;
@@ -260,27 +282,29 @@ static int encode(Sink *sink, const uint8_t *rows, int width, int height)
     free(lines);
     if (done < height || !grow(sink, 8))
         return 0;
-    put(sink, END);
-    put(sink, END);
+    if (every < 0) {
+        put(sink, END);
+        put(sink, END);
+    }
     if (sink->count)
         put(sink, (Word){0, (uint8_t)(8 - sink->count)});
     return 1;
 }
 
-static PyObject *py_t6(PyObject *self, PyObject *args)
+static PyObject *coded(PyObject *args, const char *form, int every)
 {
     Py_buffer rows;
     PyObject *result = NULL;
     int width, height, done = 0;
     Sink sink = {NULL, 0, 0, 0, 0};
-    if (!PyArg_ParseTuple(args, "y*ii", &rows, &width, &height))
+    if (!PyArg_ParseTuple(args, form, &rows, &width, &height, &every))
         return NULL;
     if (fits(width, height)) {
         if (rows.len != (Py_ssize_t)((width + 7) / 8) * height) {
             PyErr_SetString(PyExc_ValueError, "as many bytes as the rows have are needed");
         } else {
             Py_BEGIN_ALLOW_THREADS
-            done = encode(&sink, rows.buf, width, height);
+            done = encode(&sink, rows.buf, width, height, every);
             Py_END_ALLOW_THREADS
             result = done ? PyBytes_FromStringAndSize((char *)sink.out, sink.length) : PyErr_NoMemory();
         }
@@ -290,9 +314,20 @@ static PyObject *py_t6(PyObject *self, PyObject *args)
     return result;
 }
 
+static PyObject *py_t6(PyObject *self, PyObject *args)
+{
+    return coded(args, "y*ii", -1);
+}
+
+static PyObject *py_t4(PyObject *self, PyObject *args)
+{
+    return coded(args, "y*iii", 0);
+}
+
 static PyMethodDef METHODS[] = {
     {"pack", py_pack, METH_VARARGS, "pack(grey, thresholds or None, level, width, height): packed rows, 1 is black"},
     {"t6", py_t6, METH_VARARGS, "t6(rows, width, height): the T.6 code of packed rows, 1 is black"},
+    {"t4", py_t4, METH_VARARGS, "t4(rows, width, height, every): their T.4 code, every so many rows of themselves, 0: all"},
     {"scale", py_scale, METH_VARARGS, "scale(grey, width, height, to width, to height, smooth): as Pillow's HAMMING, or "
                                       "BILINEAR where smooth"},
     {"extremes", py_extremes, METH_VARARGS, "extremes(grey, width, height, side): least and most grey of each square"},

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from gateway.document import MAX_PAGES, MediaType, RenderedDocument
+from gateway.document import MAX_PAGES, Coding, MediaType, RenderedDocument
 from gateway.documents.count import pdf_pages, tiff_pages
 from gateway.documents.dots import Dots
-from gateway.documents.encode import t6
+from gateway.documents.encode import coded, t6
 from gateway.documents.open import check_length, check_size, opened, pages_disagree, pages_to_fax
 from gateway.documents.pdf_writer import PdfWriter, t6_picture
 from gateway.documents.preview import write_preview
@@ -47,8 +47,10 @@ class Files:
     preview: BinaryIO
 
 
-def render(inputs: Sequence[Input], raster: Raster, files: Files, progress: Progress) -> RenderedDocument:
-    """Render *inputs*, joined in their order, page by page.
+def render(
+    inputs: Sequence[Input], raster: Raster, files: Files, progress: Progress, coding: Coding = Coding.T6
+) -> RenderedDocument:
+    """Render *inputs*, joined in their order, page by page. *coding* is that of the TIFF; the PDF has T.6 code.
 
     Raises Refusal naming the document that cannot be faxed; also PAGES_DISAGREE when what was written does not have
     exactly the pages that two readers found in the inputs. OSError comes from the files alone.
@@ -60,7 +62,8 @@ def render(inputs: Sequence[Input], raster: Raster, files: Files, progress: Prog
     tiff, pdf = TiffWriter(files.tiff, total), PdfWriter(files.pdf)
     for number, page in enumerate(_pages(inputs, raster, total, progress)):
         code = t6(page)
-        tiff.add(code, page.width, page.height, raster.dpi)
+        line = code if coding is Coding.T6 else coded(page, coding, raster.dpi[1])
+        tiff.add(line, page.width, page.height, raster.dpi, coding)
         pdf.add(t6_picture(code, page.width, page.height, raster.dpi))
         if number == 0:
             write_preview(page.image(), raster.dpi, files.preview)

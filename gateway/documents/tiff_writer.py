@@ -3,11 +3,13 @@
 import struct
 from typing import BinaryIO
 
+from gateway.document import Coding
+
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
 
 
 class TiffWriter:
-    """Writes T.6 pages one after the other, so that memory never holds more than one. Little-endian."""
+    """Writes pages one after the other, so that memory never holds more than one. Little-endian."""
 
     def __init__(self, output: BinaryIO, pages: int) -> None:
         """*output* is an empty file that can seek; *pages* will be said to be its length (PageNumber)."""
@@ -17,8 +19,8 @@ class TiffWriter:
         self._link_at = 4
         output.write(struct.pack("<2sHL", b"II", 42, 0))
 
-    def add(self, code: bytes, width: int, height: int, dpi: tuple[int, int]) -> None:
-        """Append a page of *width* x *height* dots, *dpi* across and down, whose T.6 code, black as 1, is *code*."""
+    def add(self, code: bytes, width: int, height: int, dpi: tuple[int, int], coding: Coding = Coding.T6) -> None:
+        """Append a page of *width* x *height* dots, *dpi* across and down, whose code, black as 1, is *code*."""
         strip = self._output.tell()
         self._output.write(code + b"\0" * (len(code) % 2))
         fractions = self._output.tell()
@@ -30,7 +32,7 @@ class TiffWriter:
                 (256, _LONG, width),
                 (257, _LONG, height),
                 (258, _SHORT, 1),  # BitsPerSample
-                (259, _SHORT, 4),  # Compression: T.6
+                (259, _SHORT, 4 if coding is Coding.T6 else 3),  # Compression
                 (262, _SHORT, 0),  # PhotometricInterpretation: WhiteIsZero
                 (266, _SHORT, 1),  # FillOrder: most significant bit first
                 (273, _LONG, strip),
@@ -39,7 +41,7 @@ class TiffWriter:
                 (279, _LONG, len(code)),
                 (282, _RATIONAL, fractions),
                 (283, _RATIONAL, fractions + 8),
-                (293, _LONG, 0),  # T6Options
+                (293 if coding is Coding.T6 else 292, _LONG, int(coding is Coding.T4_2D)),  # T6Options or T4Options
                 (296, _SHORT, 2),  # ResolutionUnit: inch
                 (297, _SHORT, self._written | self._pages << 16),  # PageNumber: two values in one entry
             )

@@ -46,7 +46,7 @@ def _render(header: Header, channel: Channel, files: list[int]) -> Header:
     source = Source.from_header(header["source"])
     outputs = Files(*(_emptied(descriptor) for descriptor in files[:3]))
     inputs = _from_mail(source, files[3]) if source.kind == "mail" else _documents(source, files[3:])
-    result = render(inputs, _raster(source), outputs, _progress(channel))
+    result = render(inputs, _raster(source), outputs, _progress(channel), source.coding)
     return {"rendered": asdict(result)}
 
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from gateway.document import Coding
 from gateway.fax import Quality, Sight
 
 
@@ -14,6 +15,7 @@ class Source:
     types that they were declared to have. ``monochrome`` forces the threshold on everything, at ``black_threshold``
     (1..100 per cent of white; None: the engine's own). ``sight`` is what pages are taken for, and with ``pad`` they
     all have the length of the paper. With ``lenient`` a letter that no font has becomes a question mark in a text.
+    ``coding`` is that of the TIFF.
     """
 
     kind: Literal["mail", "document"]
@@ -27,6 +29,7 @@ class Source:
     sight: Sight = Sight.AUTO
     pad: bool = False
     lenient: bool = False
+    coding: Coding = Coding.T6
 
     def as_header(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
@@ -37,6 +40,7 @@ class Source:
         """Read what ``as_header`` wrote."""
         lists = {name: tuple(value[name]) for name in ("parts", "names", "types")}
         words = {"quality": Quality(value["quality"]), "sight": Sight(value["sight"])}
+        words["coding"] = Coding(value["coding"])
         return cls(**{**value, **lists, **words})
 
 

@@ -8,8 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from gateway.document import Coding
 from gateway.documents import dots
-from gateway.documents.dots import Dots, darker, darker_by_pillow, t6_code, t6_code_by_pillow
+from gateway.documents.dots import (
+    Dots,
+    darker,
+    darker_by_pillow,
+    t4_code,
+    t4_code_by_pillow,
+    t6_code,
+    t6_code_by_pillow,
+)
+from gateway.documents.encode import coded
 from gateway.documents.open import opened
 from gateway.documents.raster import Raster
 from gateway.documents.tiff_writer import TiffWriter
@@ -41,10 +51,10 @@ def pages(draw: st.DrawFn) -> Image.Image:
     return page
 
 
-def decoded(page: Dots) -> bytes:
+def decoded(page: Dots, coding: Coding = Coding.T6) -> bytes:
     """The dots as libtiff reads their code."""
     output = BytesIO()
-    TiffWriter(output, 1).add(t6_code(page), page.width, page.height, (204, 196))
+    TiffWriter(output, 1).add(coded(page, coding, 196), page.width, page.height, (204, 196), coding)
     with Image.open(BytesIO(output.getvalue())) as image:
         return bytes(255 - byte for byte in image.convert("L").tobytes())
 
@@ -56,6 +66,15 @@ def test_dots_and_code_are_those_of_pillow(page: Image.Image, level: int) -> Non
     assert black == darker_by_pillow(page, level)
     assert t6_code(black) == t6_code_by_pillow(black)
     assert decoded(black) == black.image().convert("L").tobytes()
+
+
+@settings(deadline=None, max_examples=150)
+@given(page=pages(), every=st.sampled_from([0, 2, 4]))
+def test_t4_code_is_that_of_libtiff(page: Image.Image, every: int) -> None:
+    black = darker(page, 128)
+    assert t4_code(black, every) == t4_code_by_pillow(black, every)
+    coding = Coding.T4_2D if every else Coding.T4
+    assert decoded(black, coding) == black.image().convert("L").tobytes()
 
 
 @settings(deadline=None, max_examples=60)

@@ -6,13 +6,13 @@ import pytest
 from PIL import Image, ImageChops
 from PIL.TiffImagePlugin import TiffImageFile
 
-from gateway.document import MAX_PAGES, RenderedDocument
+from gateway.document import MAX_PAGES, Coding, RenderedDocument
 from gateway.documents import render as rendering
 from gateway.documents.count import pdf_pages, tiff_pages
 from gateway.documents.ink import ink as inked
 from gateway.documents.pdf import Pdf
 from gateway.documents.raster import Paper, Raster
-from gateway.documents.render import Files, Input, Progress, Step, render
+from gateway.documents.render import Files, Input, Progress, Step, read_back, render
 from gateway.errors import Kind, Refusal
 from gateway.fax import Quality
 from tests.samples import A4, FINE_PAGE, LETTER, NORMAL_PAGE, broken_pdf, encrypted_pdf, pdf, tiff
@@ -93,6 +93,24 @@ def test_the_tiff_is_a_fax(quality: Quality, size: tuple[int, int], dpi: tuple[i
             assert (tags[259], tags[262], len(tags[273]), tags[297]) == (4, 0, 1, (index, 2))
     assert made.result.pages == 2
     assert (made.result.tiff_bytes, made.result.pdf_bytes) == (len(made.tiff), len(made.pdf))
+
+
+@pytest.mark.parametrize("quality", [Quality.NORMAL, Quality.HIGH])
+def test_a_line_that_knows_no_t6_gets_t4(quality: Quality) -> None:
+    raster = Raster.of(quality, "letter")
+    shown, sizes = set(), []
+    for coding in Coding:
+        files = Files(BytesIO(), BytesIO(), BytesIO())
+        result = render([Input("x", pdf(2))], raster, files, lambda _: None, coding)
+        written = read_back(files.tiff)
+        sizes.append(len(written))
+        assert result.pages == pdf_pages(read_back(files.pdf)) == 2
+        with Image.open(BytesIO(written)) as image:
+            assert isinstance(image, TiffImageFile)
+            assert image.tag_v2[259] == (4 if coding is Coding.T6 else 3)
+            shown.add(image.convert("L").tobytes())
+    assert len(shown) == 1
+    assert sizes[0] < sizes[2] < sizes[1]
 
 
 @pytest.mark.parametrize("quality", list(Quality))
