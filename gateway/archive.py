@@ -17,7 +17,19 @@ from gateway.ids import new_id
 from gateway.limits import Limits
 from gateway.notify import ENCLOSED
 from gateway.outbox import enter
-from gateway.store import attempts, deliveries, events, faxes, jobs, mailbag, outgoing, provision, shares, smtplog
+from gateway.store import (
+    attempts,
+    deliveries,
+    events,
+    faxes,
+    jobs,
+    mailbag,
+    outgoing,
+    provision,
+    shares,
+    smtplog,
+    usage,
+)
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database, Tx, first
 from gateway.store.jobs import Job
@@ -83,6 +95,8 @@ class Archive:
         deliveries.erase(tx, fax_id)
         events.erase(tx, {fax.carrier_fax_id, *(attempt.carrier_fax_id for attempt in attempts.erase(tx, fax_id))})
         faxes.erase(tx, fax_id)
+        if fax.account_id is not None:
+            usage.forget(tx, fax.account_id, fax.to_number)
         self._forget_mail(tx, fax)
 
     async def scrap(self, job: Job) -> None:

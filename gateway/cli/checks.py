@@ -19,6 +19,7 @@ from gateway.mail.facts import Facts
 from gateway.outbox.cover import load_template
 from gateway.settings import Settings, duration_text
 from gateway.settings.values import without_password
+from gateway.smtp.listener import MX, SUBMISSIONS, Listener
 from gateway.store import migrate, provision, schema
 from gateway.store.blobs import Blobs
 from gateway.store.database import ping
@@ -169,10 +170,19 @@ async def _cover(settings: Settings) -> str:
 async def _listeners(settings: Settings) -> str:
     described = []
     for listener in parts.listeners(settings):
-        tls = "with STARTTLS" if listener.context() else "without TLS"
-        networks = ", ".join(str(network) for network in listener.networks)
-        described.append(f"{listener.address} for {networks}, {tls}")
+        tls = "without TLS"
+        if listener.context():
+            tls = "inside TLS" if listener.mode == SUBMISSIONS else "with STARTTLS"
+        described.append(f"{listener.address} from {_senders(listener)}, {tls}")
     return f"mail is taken at {'; '.join(described)}"
+
+
+def _senders(listener: Listener) -> str:
+    if listener.mode == MX:
+        return "everybody whose mail proves its sender (mx)"
+    if listener.logins:
+        return f"users who log in ({listener.mode})"
+    return ", ".join(str(network) for network in listener.networks)
 
 
 def _public_url(settings: Settings) -> list[Finding]:

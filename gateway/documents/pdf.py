@@ -48,7 +48,7 @@ class Pdf:
         try:
             self._document = pdfium.PdfDocument(data)
         except pdfium.PdfiumError as error:
-            raise _refusal(label, error.err_code) from None
+            raise _refusal(label, error.err_code, data) from None
         self.pages = len(self._document)
         self._forms_ready = False
 
@@ -156,8 +156,9 @@ def _left(place: Placement, raster: Raster) -> int:
     return (raster.width - place.width) // 2
 
 
-def _refusal(label: str, code: int | None) -> Refusal:
-    if code in {pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY}:
+def _refusal(label: str, code: int | None, data: bytes) -> Refusal:
+    # Of some damage PDFium says nothing, and the code is then the one of the document before.
+    if code in {pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY} and b"/Encrypt" in data:
         return refuse_document(
             Kind.DOCUMENT_ENCRYPTED, label, f"{label} is protected with a password; send it without protection"
         )

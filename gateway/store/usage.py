@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from gateway.fax import Fax
 from gateway.store.database import changed, insert_new
-from gateway.store.schema import accounts, destinations, faxboxes, smtp_users, usage
+from gateway.store.schema import accounts, destinations, faxboxes, faxes, smtp_users, usage
 
 
 @dataclass(slots=True)
@@ -76,6 +76,13 @@ def known(tx: Connection, account_id: UUID, numbers: Iterable[str]) -> set[str]:
     """Return those of *numbers* that the account has faxed to before."""
     mine = (destinations.c.account_id == account_id, destinations.c.number.in_(list(numbers)))
     return set(tx.execute(select(destinations.c.number).where(*mine)).scalars())
+
+
+def forget(tx: Connection, account_id: UUID, number: str) -> None:
+    """Forget that the account faxes to *number*, unless a fax to it is still kept."""
+    kept = select(faxes.c.id).where(faxes.c.account_id == account_id, faxes.c.to_number == number)
+    mine = (destinations.c.account_id == account_id, destinations.c.number == number)
+    tx.execute(delete(destinations).where(*mine, ~kept.exists()))
 
 
 def remember(tx: Connection, account_id: UUID, number: str) -> None:

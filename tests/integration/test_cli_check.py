@@ -100,7 +100,7 @@ def test_the_blobs_are_written_to_where_they_are(faxgate: Faxgate) -> None:
             "[carrier.telnyx] public_key",
             "copy it from the carrier's portal",
         ),
-        ("[[smtp.listeners]]\nmode = 'mx'", "[[smtp.listeners]] mode", 'use "trusted"'),
+        ("[[smtp.listeners]]\nmode = 'submission'", "[[smtp.listeners]]", "give it tls_certificate and tls_key"),
         (
             "[[smtp.listeners]]\ntls_certificate = 'none.pem'\ntls_key = 'none.pem'",
             "[[smtp.listeners]] tls_certificate",

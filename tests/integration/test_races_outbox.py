@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from gateway.attempt import Attempt, AttemptState
+from gateway.attempt import Attempt, AttemptState, parse_client_state
 from gateway.carrier_event import Happened
 from gateway.carriers.carrier import Accepted, HandingOver, Order
 from gateway.errors import Refusal
@@ -44,7 +44,13 @@ class Quick(Between):
 
     async def hand_over(self, order: Order) -> HandingOver:
         self.orders.append(order)
-        return Accepted(f"carrier {order.client_state}")
+        return Accepted(f"carrier {handed_over(order)}")
+
+
+def handed_over(order: Order) -> UUID:
+    known = parse_client_state(order.client_state)
+    assert known is not None
+    return known[0]
 
 
 def orders(house: House) -> list[Order]:
@@ -100,7 +106,7 @@ async def test_a_fax_is_not_sent_anew_when_the_carriers_word_comes_at_the_last_m
         attempt = await unknown_attempt(house)
         await house.step(RESOLVE)
         (job,) = await house.claim(RESOLVE)
-        word = said(Happened.SENDING, attempt.client_state, client_state=attempt.client_state)
+        word = said(Happened.SENDING, str(attempt.id), client_state=attempt.client_state)
         await house.events.record(word, "webhook")
         (event,) = await house.claim(EVENT)
         await at_once(house.stories[RESOLVE](job), house.stories[EVENT](event))

@@ -1,6 +1,7 @@
-"""The folder of blobs: what is sealed is durable and never changes, and a key is no path."""
+"""The folder of blobs: what is sealed is durable, and a key is no path."""
 
 import os
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -42,11 +43,9 @@ def test_a_spool_that_is_not_sealed_has_no_key_to_be_read_by(folder: Folder) -> 
     assert files(folder) == []
 
 
-def test_bytes_are_synced_before_the_name_and_the_name_before_the_key_is_told(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bytes_and_name_are_synced_before_the_key_is_told(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    fsync, link = os.fsync, os.link
+    fsync, rename = os.fsync, os.rename
     spool = folder.spool()
     final = folder.path(spool.key)
 
@@ -54,15 +53,15 @@ def test_bytes_are_synced_before_the_name_and_the_name_before_the_key_is_told(
         done.append(f"sync {os.readlink(f'/proc/self/fd/{descriptor}')}")
         fsync(descriptor)
 
-    def linked(source: Path, target: Path) -> None:
-        done.append(f"link {target}")
-        link(source, target)
+    def renamed(source: Path, target: Path) -> None:
+        done.append(f"name {target}")
+        rename(source, target)
 
     monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(os, "link", linked)
+    monkeypatch.setattr(os, "rename", renamed)
     spool.write(b"durable")
     spool.seal()
-    assert done == [f"sync {spool.path}", f"link {final}", f"sync {final.parent}"]
+    assert done == [f"name {final}", f"sync {final}", f"sync {final.parent}"]
 
 
 def test_a_seal_that_fails_leaves_nothing_under_the_key(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,15 +77,11 @@ def test_a_seal_that_fails_leaves_nothing_under_the_key(folder: Folder, monkeypa
     assert files(folder) == []
 
 
-def test_a_blob_cannot_be_written_over(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = folder.spool(), folder.spool()
-    first.write(b"first")
-    second.write(b"second")
-    key = first.seal()
-    second.key = key
-    with pytest.raises(FileExistsError):
-        second.seal()
-    second.discard()
+def test_a_blob_that_is_there_is_left_alone(folder: Folder) -> None:
+    spool = folder.spool()
+    spool.write(b"first")
+    key = spool.seal()
+    folder.keep(key, BytesIO(b"second"))
     with folder.open(key) as file:
         assert file.read() == b"first"
 

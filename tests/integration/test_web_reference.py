@@ -11,7 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from tests.integration.web_house import House, opened
 
 #: What is no part of an API: for the carrier, for operators, for people.
-APART = ("/m/", "/webhooks/", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json")
+APART = ("/m/", "/decide/", "/webhooks/", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json")
 
 
 @pytest.fixture

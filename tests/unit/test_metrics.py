@@ -23,6 +23,7 @@ def test_every_metric_has_its_name_and_type() -> None:
         "faxgate_attempts_unknown": "gauge",
         "faxgate_faxes_held": "gauge",
         "faxgate_webhooks": "counter",
+        "faxgate_webhooks_sent": "counter",
         "faxgate_poll_recovered": "counter",
         "faxgate_carrier_gate": "gauge",
         "faxgate_media_fetch_seconds": "histogram",
