@@ -21,7 +21,8 @@ from gateway.smtp.server import SmtpServer
 from gateway.store import schema
 from gateway.store.database import Row
 from tests import samples
-from tests.integration.house import HANG, REALM, SENDER, House, built, rows, store
+from tests.integration.engines import HANG, rows, store
+from tests.integration.house import REALM, SENDER, House, built
 from tests.samples import Attachment, mail
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)

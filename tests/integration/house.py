@@ -6,31 +6,28 @@ done by hand (``step``), one at a time and without waiting for their time to com
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import UUID
 
-import pytest
-from sqlalchemy import Table, update
+from sqlalchemy import update
 
 from gateway.account import Account
 from gateway.application import Application
 from gateway.archive import SCRAP, Archive
 from gateway.attempt import Attempt
 from gateway.carrier_event import CarrierEvent, Happened
-from gateway.carriers.carrier import Carrier, HandingOver, Order
+from gateway.carriers.carrier import Carrier
 from gateway.carriers.emulator import Connection, EmulatedFax, Emulator, EmulatorSettings
 from gateway.carriers.telnyx import Telnyx
 from gateway.courier import WEBHOOK, Courier
 from gateway.demo.catcher import CaughtMail, MailCatcher
-from gateway.document import Header, Inspection, MediaType, Offers, Reading, RenderedDocument, StampedDocument, claimed
-from gateway.documents import convert, render, stamp
-from gateway.documents import open as documents
+from gateway.documents import render
 from gateway.documents.raster import Raster
 from gateway.events import EVENT, Events
 from gateway.expiry import EXPIRE, Expiry
@@ -42,7 +39,6 @@ from gateway.inbox import FORWARD, RETRIEVE, Inbox
 from gateway.intake.submit import Submit
 from gateway.limits import Limits
 from gateway.links import Links
-from gateway.mail import evidence, parse
 from gateway.mail.smarthost import Smarthost
 from gateway.notify import DELIVER, Notify, Sender
 from gateway.outbox import (
@@ -66,11 +62,8 @@ from gateway.outbox import (
 )
 from gateway.provisioning import Provisioning
 from gateway.reconcile import Reconcile
-from gateway.sandbox import Outputs, Sandbox, Source
-from gateway.sandbox import jobs as child
-from gateway.sandbox.reader import DOCUMENTS, THE_DOCUMENT, mapped, note, release, whole
-from gateway.store import attempts, faxes, jobs, mailbag, migrate, schema
-from gateway.store.database import Database, Row, Tx, open_database
+from gateway.store import attempts, faxes, jobs, mailbag, schema
+from gateway.store.database import Database, Row, Tx
 from gateway.store.folder import Folder
 from gateway.store.jobs import Job
 from gateway.telling import Tale
@@ -78,10 +71,9 @@ from gateway.web.app import WebParts, make_app
 from gateway.web.server import HttpServer
 from gateway.worker import Story, Worker
 from tests import samples
+from tests.integration.engines import HANG, rows
+from tests.integration.open_sandbox import OpenSandbox
 
-ENGINES = ["sqlite", "postgresql"]
-#: Ends a test that would never end, in seconds.
-HANG = 30
 #: The kinds of number that may be dialled.
 KINDS = ["fixed_line_or_mobile"]
 NODE = "by hand"
@@ -93,166 +85,8 @@ NUMBER = "+12025550142"
 KEY = "key of the trial"
 
 
-# -- databases ---------------------------------------------------------------------------------------------------------
-
-_template: dict[str, bytes | str] = {}
 #: One folder of blobs for a session: its 256 sub-folders take longer to make than a test to run, and keys are random.
 _blobs: list[Folder] = []
-
-
-@asynccontextmanager
-async def store(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Database]:
-    """An empty, migrated database of the engine ``request.param``. Migrations run once in a session for each engine."""
-    url = await (_sqlite(folder) if request.param == "sqlite" else _postgres(request))
-    db = await open_database(url)
-    try:
-        yield db
-    finally:
-        await db.close()
-
-
-async def _sqlite(folder: Path) -> str:
-    if "sqlite" not in _template:
-        await _migrate(f"sqlite:///{folder}/template.db")
-        _template["sqlite"] = (folder / "template.db").read_bytes()
-    content = _template["sqlite"]
-    assert isinstance(content, bytes)
-    (folder / "faxgate.db").write_bytes(content)
-    return f"sqlite:///{folder}/faxgate.db"
-
-
-async def _postgres(request: pytest.FixtureRequest) -> str:
-    server = request.getfixturevalue("postgres_server")
-    if "postgresql" not in _template:
-        _template["postgresql"] = server.create("house")
-        await _migrate(server.url("house"))
-    url = _template["postgresql"]
-    assert isinstance(url, str)
-    await _empty(url)
-    return url
-
-
-async def _migrate(url: str) -> None:
-    db = await open_database(url)
-    try:
-        await migrate.upgrade(db)
-    finally:
-        await db.close()
-
-
-async def _empty(url: str) -> None:
-    def unit(tx: Tx) -> None:
-        for table in reversed(schema.metadata.sorted_tables):
-            tx.execute(table.delete())  # six times as fast as TRUNCATE where there is little
-
-    db = await open_database(url)
-    try:
-        await db.write(unit)
-    finally:
-        await db.close()
-
-
-async def rows(db: Database, table: Table, **equal: Any) -> list[Row]:
-    """All rows of *table* in the order of its primary key, those that *equal* says."""
-    wanted = [table.c[name] == value for name, value in equal.items()]
-    return await db.rows(table.select().where(*wanted).order_by(*table.primary_key.columns))
-
-
-async def until(true: Callable[[], Awaitable[object]], what: str) -> None:
-    """Wait until *true* holds; fail after the hang limit."""
-    try:
-        async with asyncio.timeout(HANG):
-            while not await true():
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        raise AssertionError(f"{what} did not come") from None
-
-
-# -- the sandbox -------------------------------------------------------------------------------------------------------
-
-
-class OpenSandbox(Sandbox):
-    """The sandbox's work, done in this process: the documents of these tests do no harm, and no process must start.
-
-    ``renderings`` counts what was rendered; ``failing`` is raised instead of converting and stamping.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(1, 1)
-        self.renderings = 0
-        self.failing: Exception | None = None
-
-    async def read_mail(self, message_fd: int, size: int, body: str = "ignore") -> Reading:
-        message = mapped(message_fd, size)
-        try:
-            return parse.read(message, DOCUMENTS, body)
-        finally:
-            release(message)
-
-    async def offers(self, message_fd: int, size: int, authserv: str = "") -> Offers:
-        message = mapped(message_fd, size)
-        try:
-            return evidence.offers(message, authserv)
-        finally:
-            release(message)
-
-    async def verify(self, message_fd: int, size: int, records: dict[str, str], which: list[int]) -> dict[int, str]:
-        message = mapped(message_fd, size)
-        try:
-            return evidence.verify(message, records, which)
-        finally:
-            release(message)
-
-    async def read_note(self, message_fd: int) -> str:
-        return note(whole(message_fd))
-
-    async def inspect(self, document_fd: int, name: str = "", media_type: str = "") -> Inspection:
-        return documents.inspect(whole(document_fd), THE_DOCUMENT, claimed(media_type, name))
-
-    async def render(
-        self,
-        source_fds: Sequence[int],
-        source: Source,
-        outputs: Outputs,
-        on_progress: Callable[[int, int], None] | None = None,
-    ) -> RenderedDocument:
-        self.renderings += 1
-        await asyncio.sleep(0)  # as long as others need to come in between
-        if source.kind == "mail":
-            inputs = [render.Input(*parse.extract(whole(source_fds[0]), index)) for index in source.parts]
-        else:
-            inputs = child._documents(source, list(source_fds))
-        files = render.Files(_file(outputs.tiff_fd), _file(outputs.pdf_fd), _file(outputs.preview_fd))
-        result = render.render(inputs, Raster.of(source.quality, source.paper), files, lambda _: None)
-        for file in (files.tiff, files.pdf, files.preview):
-            file.flush()
-        return result
-
-    async def stamp(
-        self, rendered_fds: Sequence[int], header: Header | None, pdf_fd: int, preview_fd: int
-    ) -> StampedDocument:
-        if self.failing is not None:
-            raise self.failing
-        pdf, preview = _file(pdf_fd), _file(preview_fd)
-        result = stamp.stamp([whole(rendered) for rendered in rendered_fds], header, pdf, preview, lambda _: None)
-        for file in (pdf, preview):
-            file.flush()
-        return result
-
-    async def convert(self, document_fd: int, to: MediaType, output_fd: int) -> int:
-        if self.failing is not None:
-            raise self.failing
-        output = _file(output_fd)
-        pages = convert.convert(whole(document_fd), THE_DOCUMENT, to, output, lambda _: None)
-        output.flush()
-        return pages
-
-
-def _file(descriptor: int) -> BinaryIO:
-    return open(descriptor, "w+b", closefd=False)
-
-
-# -- the house ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -553,27 +387,6 @@ def _web(house: House) -> WebParts:
         max_upload_bytes=10_000_000,
         public_url=house.http,
     )
-
-
-class Between(Telnyx):
-    """The carrier's client, with something happening just before and just after its one request."""
-
-    def __init__(self, house: House) -> None:
-        super().__init__(house.emulator.base_url, KEY, timeout=10)
-        self.orders: list[Order] = []
-
-    async def before(self) -> None:
-        """What happens before the request is made."""
-
-    async def after(self) -> None:
-        """What happens between the carrier's answer and its commit."""
-
-    async def hand_over(self, order: Order) -> HandingOver:
-        self.orders.append(order)
-        await self.before()
-        answer = await super().hand_over(order)
-        await self.after()
-        return answer
 
 
 def said(

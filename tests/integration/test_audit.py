@@ -14,7 +14,7 @@ from gateway.store import audit, schema
 from gateway.store.database import Database
 from tests import samples
 from tests.integration.cli_house import new_house
-from tests.integration.house import ENGINES, store
+from tests.integration.engines import ENGINES, store
 
 CLERK = Actor("token", "t-1", "192.0.2.7")
 

@@ -28,8 +28,10 @@ from gateway.store import faxes, jobs, migrate, references, restoring, schema
 from gateway.store.database import Database, Tx, open_database
 from gateway.store.folder import Folder
 from tests import postgres, samples
+from tests.integration.between import Between
 from tests.integration.cli_house import new_house
-from tests.integration.house import ENGINES, NODE, NUMBER, Between, House, built, rows, store
+from tests.integration.engines import ENGINES, rows, store
+from tests.integration.house import NODE, NUMBER, House, built
 
 ME = Actor("shell", "operator")
 

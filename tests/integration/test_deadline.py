@@ -11,7 +11,8 @@ from gateway.fax import State
 from gateway.notify import DELIVER
 from gateway.outbox import TRANSMIT
 from gateway.store import faxes, jobs
-from tests.integration.house import ENGINES, SENDER, House, built, store
+from tests.integration.engines import ENGINES, store
+from tests.integration.house import SENDER, House, built
 
 PAST = datetime.now(UTC) - timedelta(seconds=1)
 BUSY = "+12025550001"

@@ -16,7 +16,8 @@ from gateway.outbox import TRANSMIT
 from gateway.store import faxes, schema
 from gateway.store.database import Tx
 from gateway.telling import Tale
-from tests.integration.house import ENGINES, OPERATOR, SENDER, House, built, rows, store
+from tests.integration.engines import ENGINES, rows, store
+from tests.integration.house import OPERATOR, SENDER, House, built
 
 WHY = "More than 100 pages today."
 

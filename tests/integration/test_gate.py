@@ -17,7 +17,8 @@ from gateway.store import carriers, schema
 from gateway.store.carriers import Breaker
 from gateway.store.database import Tx
 from tests.carriers.rawserver import answer, raw_server
-from tests.integration.house import ENGINES, KEY, House, built, rows, store
+from tests.integration.engines import ENGINES, rows, store
+from tests.integration.house import KEY, House, built
 
 LONG = Breaker(failures=3, rest=timedelta(hours=1), longest=timedelta(hours=4))
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)

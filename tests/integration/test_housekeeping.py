@@ -23,7 +23,8 @@ from gateway.store import audit, mailbag, schema
 from gateway.store import events as said
 from gateway.store.database import Tx
 from gateway.store.folder import Folder
-from tests.integration.house import CLINIC, ENGINES, House, built, rows, store
+from tests.integration.engines import ENGINES, rows, store
+from tests.integration.house import CLINIC, House, built
 
 DAY = timedelta(days=1)
 

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from gateway.store import jobs, schema
 from gateway.store.database import Database, Tx, add
 from gateway.store.jobs import HOLD_LASTS, LATER, URGENT, Job, Keys, LeaseLost
-from tests.integration.house import ENGINES, rows, store
+from tests.integration.engines import ENGINES, rows, store
 
 KIND = "work"
 LINE: Keys = [("number:+12025550123", 1)]

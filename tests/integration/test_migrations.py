@@ -16,7 +16,7 @@ from gateway.errors import ConfigurationError
 from gateway.store import migrate
 from gateway.store.database import Database, Tx, open_database
 from gateway.store.schema import metadata
-from tests.integration.house import ENGINES, HANG, store
+from tests.integration.engines import ENGINES, HANG, store
 
 
 @pytest.fixture

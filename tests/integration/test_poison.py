@@ -20,7 +20,8 @@ from gateway.store.database import Tx
 from gateway.store.jobs import Job
 from gateway.telling import Tale
 from gateway.worker import MOST_CRASHES, Worker
-from tests.integration.house import ENGINES, OPERATOR, SENDER, House, built, store, until
+from tests.integration.engines import ENGINES, store, until
+from tests.integration.house import OPERATOR, SENDER, House, built
 
 NUMBERS = [f"+120255502{n:02}" for n in range(4)]
 

@@ -21,7 +21,8 @@ from gateway.outbox import TRANSMIT
 from gateway.store import faxes, mailbag, postgres, schema
 from gateway.store.database import Tx
 from gateway.telling import Tale
-from tests.integration.house import CLINIC, ENGINES, HANG, House, built, rows, said, store
+from tests.integration.engines import ENGINES, HANG, rows, store
+from tests.integration.house import CLINIC, House, built, said
 
 CALLER = "+12125550199"
 TRIALS = 8

@@ -11,7 +11,7 @@ import pytest
 from gateway.store import jobs, postgres, schema
 from gateway.store.database import Database, Tx, open_database
 from gateway.store.jobs import Job, Keys
-from tests.integration.house import ENGINES, HANG, rows, store
+from tests.integration.engines import ENGINES, HANG, rows, store
 
 KIND = "work"
 WORKERS = 4

@@ -24,7 +24,9 @@ from gateway.outbox.document import AttemptDocument
 from gateway.store import attempts, jobs, postgres, schema
 from gateway.store.jobs import Job
 from gateway.telling import Tale
-from tests.integration.house import ENGINES, HANG, SENDER, Between, House, built, rows, said, store
+from tests.integration.between import Between
+from tests.integration.engines import ENGINES, HANG, rows, store
+from tests.integration.house import SENDER, House, built, said
 
 TRIALS = 8
 

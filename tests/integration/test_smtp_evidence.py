@@ -20,7 +20,8 @@ from gateway.store import migrate, schema
 from gateway.store.database import open_database
 from tests.integration.dns_house import Names, naming
 from tests.integration.door_house import PDF, Door, opened
-from tests.integration.house import REALM, SENDER, House, rows
+from tests.integration.engines import rows
+from tests.integration.house import REALM, SENDER, House
 from tests.samples import mail
 
 NUMBER = f"+12025550142@{REALM}"

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.store import jobs, migrate, postgres
 from gateway.store.database import Database, Tx, lock_keys, open_database
-from tests.integration.house import HANG
+from tests.integration.engines import HANG
 from tests.postgres import Postgres
 
 

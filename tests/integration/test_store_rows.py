@@ -15,7 +15,7 @@ from gateway.ids import new_id
 from gateway.store.database import Database, Tx, add, older_than, one, scalar
 from gateway.store.schema import events, faxes, metadata, revisions, smtplog, watermarks
 from gateway.store.types import UtcDateTime
-from tests.integration.house import ENGINES, rows, store
+from tests.integration.engines import ENGINES, rows, store
 
 IDENTITY = new_id()
 SMTPLOG, EVENTS = smtplog.columns.keys(), events.columns.keys()

@@ -16,7 +16,7 @@ from gateway.store import migrate
 from gateway.store.database import Database, Tx, Violation, add, changed, first, insert_new, open_database
 from gateway.store.schema import revisions
 from tests.carriers.rawserver import unused_port
-from tests.integration.house import ENGINES, HANG, rows, store
+from tests.integration.engines import ENGINES, HANG, rows, store
 
 Unit = Callable[[Tx], Any]
 

@@ -18,7 +18,8 @@ from gateway.notify import DELIVER
 from gateway.outbox import PREPARE, TRANSMIT
 from gateway.store import faxes, schema
 from tests import samples
-from tests.integration.house import CLINIC, ENGINES, NUMBER, OFFICE, SENDER, House, built, rows, said, store
+from tests.integration.engines import ENGINES, rows, store
+from tests.integration.house import CLINIC, NUMBER, OFFICE, SENDER, House, built, said
 
 OTHER = "+12025550143"
 

@@ -21,7 +21,8 @@ from gateway.store.database import Tx
 from gateway.telling import Tale
 from tests import samples
 from tests.integration.door_house import Door, opened
-from tests.integration.house import ENGINES, OFFICE, OPERATOR, REALM, SENDER, House, rows
+from tests.integration.engines import ENGINES, rows
+from tests.integration.house import OFFICE, OPERATOR, REALM, SENDER, House
 from tests.samples import Attachment, mail
 
 

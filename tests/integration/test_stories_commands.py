@@ -20,7 +20,9 @@ from gateway.outbox import CANCEL, PREPARE, TRANSMIT
 from gateway.outbox.settle import LIVE
 from gateway.store import faxes, schema
 from tests.carriers.rawserver import answer, raw_server
-from tests.integration.house import ENGINES, KEY, SENDER, Between, House, built, rows, said, store
+from tests.integration.between import Between
+from tests.integration.engines import ENGINES, rows, store
+from tests.integration.house import KEY, SENDER, House, built, said
 
 BUSY = "+12025550001"
 HOLD, RELEASE, RETRY, STOP = "hold", "release", "retry", "cancel"

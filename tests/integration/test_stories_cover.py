@@ -17,7 +17,8 @@ from gateway.sandbox import Outputs, Source
 from gateway.sandbox.reader import whole
 from tests import samples
 from tests.integration.door_house import PDF, Door, opened
-from tests.integration.house import ENGINES, OpenSandbox
+from tests.integration.engines import ENGINES
+from tests.integration.open_sandbox import OpenSandbox
 from tests.samples import mail
 
 WORDS = "Please look at this today.\nThank you"

@@ -20,7 +20,8 @@ from gateway.outbox.document import AttemptDocument, Documents
 from gateway.outbox.header import header_line
 from gateway.store import faxes, provision, schema
 from gateway.store.database import Row
-from tests.integration.house import ENGINES, SENDER, House, built, store
+from tests.integration.engines import ENGINES, store
+from tests.integration.house import SENDER, House, built
 from tests.integration.test_stories_transmit import BUSY_ONCE
 
 EVENING = datetime(2026, 11, 25, 23, 5, tzinfo=UTC)

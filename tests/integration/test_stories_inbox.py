@@ -23,7 +23,8 @@ from gateway.store.jobs import Job
 from gateway.telling import Tale
 from tests import samples
 from tests.carriers.rawserver import answer, raw_server
-from tests.integration.house import CLINIC, ENGINES, OPERATOR, REALM, House, built, rows, said, store
+from tests.integration.engines import ENGINES, rows, store
+from tests.integration.house import CLINIC, OPERATOR, REALM, House, built, said
 
 CALLER = "+12125550199"
 STRANGER = "+12025550177"

@@ -14,7 +14,8 @@ from gateway.outbox import PREPARE, RESOLVE, TRANSMIT
 from gateway.store import faxes, schema
 from tests import samples
 from tests.integration.door_house import PDF, RCPT, Door, opened
-from tests.integration.house import ENGINES, OFFICE, REALM, SENDER, rows
+from tests.integration.engines import ENGINES, rows
+from tests.integration.house import OFFICE, REALM, SENDER
 from tests.samples import Attachment, mail
 
 

@@ -13,7 +13,8 @@ from gateway.outbox import TRANSMIT
 from gateway.retry import MAIL_PATIENCE
 from gateway.store import schema
 from gateway.telling import Tale
-from tests.integration.house import ENGINES, OPERATOR, REALM, SENDER, House, built, rows, said, store
+from tests.integration.engines import ENGINES, rows, store
+from tests.integration.house import OPERATOR, REALM, SENDER, House, built, said
 
 
 @pytest.fixture(params=ENGINES)

@@ -16,7 +16,9 @@ from gateway.outbox.progress import Progress
 from gateway.sandbox import Outputs, Source
 from gateway.store import faxes, jobs
 from tests import samples
-from tests.integration.house import ENGINES, House, OpenSandbox, built, store
+from tests.integration.engines import ENGINES, store
+from tests.integration.house import House, built
+from tests.integration.open_sandbox import OpenSandbox
 
 
 @pytest.fixture(params=ENGINES)

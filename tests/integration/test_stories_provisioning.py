@@ -14,7 +14,7 @@ from gateway.provisioning import Provisioning
 from gateway.store import schema
 from gateway.store.database import Database
 from gateway.store.provision import routing_revision
-from tests.integration.house import ENGINES, rows, store
+from tests.integration.engines import ENGINES, rows, store
 
 NUMBER = "+12025550101"
 PROGRAM = {"name": "main", "webhook_event_url": "https://acme.example/events"}

@@ -17,7 +17,9 @@ from gateway.outbox import TRANSMIT
 from gateway.store import schema
 from gateway.store.events import watermark
 from tests import samples
-from tests.integration.house import CLINIC, ENGINES, REALM, SENDER, Between, House, built, rows, store
+from tests.integration.between import Between
+from tests.integration.engines import ENGINES, rows, store
+from tests.integration.house import CLINIC, REALM, SENDER, House, built
 
 CALLER = "+12125550199"
 BUSY, UNTOLD = "+12025550001", "+12025550008"

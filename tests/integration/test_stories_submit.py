@@ -15,7 +15,8 @@ from gateway.store import schema
 from gateway.store.database import Tx
 from gateway.web.server import HttpServer
 from tests import samples
-from tests.integration.house import ENGINES, NUMBER, OFFICE, House, built, rows, store
+from tests.integration.engines import ENGINES, rows, store
+from tests.integration.house import NUMBER, OFFICE, House, built
 
 
 @pytest.fixture(params=ENGINES)

@@ -21,7 +21,9 @@ from gateway.store import jobs, schema
 from gateway.store.jobs import LeaseLost
 from gateway.telling import Tale
 from tests.carriers.rawserver import HANG, RESET, Answer, answer, raw_server, unused_port
-from tests.integration.house import ENGINES, KEY, NODE, OPERATOR, SENDER, Between, House, built, rows, said, store
+from tests.integration.between import Between
+from tests.integration.engines import ENGINES, rows, store
+from tests.integration.house import KEY, NODE, OPERATOR, SENDER, House, built, said
 
 LEASE = timedelta(milliseconds=50)
 BUSY, NO_ANSWER, DROPPED, UNALLOCATED = (f"+1202555000{n}" for n in (1, 2, 3, 4))

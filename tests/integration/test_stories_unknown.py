@@ -19,19 +19,9 @@ from gateway.notify import DELIVER
 from gateway.outbox import RESOLVE, TRANSMIT
 from gateway.store import attempts, schema
 from gateway.telling import Tale
-from tests.integration.house import (
-    ENGINES,
-    NUMBER,
-    OPERATOR,
-    SENDER,
-    Between,
-    House,
-    built,
-    rows,
-    said,
-    store,
-    subjects,
-)
+from tests.integration.between import Between
+from tests.integration.engines import ENGINES, rows, store
+from tests.integration.house import NUMBER, OPERATOR, SENDER, House, built, said, subjects
 
 
 @pytest.fixture(params=ENGINES)

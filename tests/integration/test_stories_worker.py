@@ -12,7 +12,7 @@ from gateway.store import jobs, schema
 from gateway.store.database import Before, Database, Tx
 from gateway.store.jobs import Job, LeaseLost
 from gateway.worker import STEPS, Worker
-from tests.integration.house import ENGINES, HANG, rows, store, until
+from tests.integration.engines import ENGINES, HANG, rows, store, until
 
 LEASE = timedelta(seconds=60)
 

@@ -11,7 +11,8 @@ from gateway.fax import Direction, State
 from gateway.store import faxes, smtplog
 from gateway.store.database import Tx
 from tests import samples
-from tests.integration.house import CLINIC, KINDS, House, built, store
+from tests.integration.engines import store
+from tests.integration.house import CLINIC, KINDS, House, built
 from tests.integration.kazoo_house import a_fax
 from tests.integration.live_house import Live, live
 from tests.integration.web_house import record

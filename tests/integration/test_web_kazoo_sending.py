@@ -18,7 +18,8 @@ from gateway.notify import DELIVER
 from gateway.outbox import COLLECT, PREPARE, TRANSMIT
 from gateway.store import audit
 from tests import samples
-from tests.integration.house import CLINIC, ENGINES, OFFICE, SENDER, House, built, store
+from tests.integration.engines import ENGINES, store
+from tests.integration.house import CLINIC, OFFICE, SENDER, House, built
 from tests.integration.live_house import MINE, Live, live, parts
 
 TO = "document.to_number"

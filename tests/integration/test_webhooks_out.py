@@ -20,7 +20,8 @@ from gateway.outbox import TRANSMIT
 from gateway.store import schema, secrets
 from gateway.store.database import Tx
 from tests import telnyx_samples
-from tests.integration.house import CLINIC, ENGINES, NUMBER, OFFICE, House, built, store, until
+from tests.integration.engines import ENGINES, store, until
+from tests.integration.house import CLINIC, NUMBER, OFFICE, House, built
 from tests.integration.receiver import Receiver, receiving
 
 OUTBOUND = ["fax.sending.started", "fax.delivered"]
