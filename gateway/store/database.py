@@ -36,6 +36,8 @@ Tx = Connection
 #: A unique or foreign key stands against a change.
 Violation = IntegrityError
 Row = Mapping[str, Any]
+#: A statement, with the values of its named parameters or None when it has none.
+Asked = tuple[Select[Any], Mapping[str, Any] | None]
 #: The errors of a disk that takes no more.
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 #: In ``Connection.info``: the unit made a job ready.
@@ -54,8 +56,12 @@ class Database(Protocol):
     async def write(self, unit: Callable[[Connection], T], before: Sequence[Before] = ()) -> T:
         """Run *before* and then *unit* in one transaction; return its value after the commit."""
 
-    async def rows(self, statement: Select[Any]) -> list[Row]:
-        """Return all rows, as mappings from column names."""
+    async def rows(self, statement: Select[Any], values: Mapping[str, Any] | None = None) -> list[Row]:
+        """Return all rows, as mappings from column names. *values* are those of the statement's named parameters; a
+        statement that is asked with them is made once and kept, and what it compiles to is too."""
+
+    async def together(self, *asked: Asked) -> list[list[Row]]:
+        """Return the rows of several statements, in one way to the database and back."""
 
     async def migrate(self, work: Callable[[Connection], T]) -> T:
         """Run schema work on a connection of its own, in one transaction."""

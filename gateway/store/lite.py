@@ -10,26 +10,25 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
-from sqlalchemy import Compiled, Connection, Engine, Select, create_engine, event
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, Engine, Select, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from gateway import metrics
 from gateway.errors import Kind, refuse
-from gateway.store.database import NO_SPACE, WOKEN, Before, Row, closed, disk_full, shielded
+from gateway.store.database import NO_SPACE, WOKEN, Asked, Before, Row, closed, disk_full, shielded
 from gateway.store.inserts import execute
+from gateway.store.plan import Plan
 
 T = TypeVar("T")
 GROUP = 64
 READERS = 2
 BUSY_MS = 5000
-_DIALECT = sqlite.dialect(paramstyle="named")
 
 
 @dataclass(slots=True)
@@ -154,6 +153,8 @@ class Lite:
         self._readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         self._open_readers: list[aiosqlite.Connection] = []
         self._closed = False
+        # Statements that are asked with values live as long as the process: there are a few dozen.
+        self._plans: dict[Select[Any], Plan] = {}
 
     async def start(self) -> None:
         """Open the readers and start the writer."""
@@ -184,25 +185,36 @@ class Lite:
         self._writer.put(_Waiting(unit, before, future, loop))
         return await shielded(future)
 
-    async def rows(self, statement: Select[Any]) -> list[Row]:
+    async def rows(self, statement: Select[Any], values: Mapping[str, Any] | None = None) -> list[Row]:
+        """See Database."""
+        (found,) = await self.together((statement, values))
+        return found
+
+    async def together(self, *asked: Asked) -> list[list[Row]]:
         """See Database."""
         if self._closed:
             raise closed()
-        compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-        parameters = {name: _bound(compiled, name, value) for name, value in compiled.construct_params().items()}
-        columns = [(str(column.key), _reader_of(column.type)) for column in statement.selected_columns]
+        plans = [self._plan(statement, values) for statement, values in asked]
+        prepared = [(plan.sql, plan.parameters(values or {})) for plan, (_, values) in zip(plans, asked, strict=True)]
         reader = await self._readers.get()
         try:
-            raw = await reader.execute_fetchall(str(compiled), parameters)
+            # One way to the reader's thread and back, however much is asked; aiosqlite's own methods are made of it.
+            raw = await reader._execute(_fetched, reader._conn, prepared)  # type: ignore[no-untyped-call]  # of its own
         except sqlite3.Error as error:
             told = translated(error)
             raise told from told.__cause__
         finally:
             self._readers.put_nowait(reader)
-        return [
-            {key: read(value) if read else value for (key, read), value in zip(columns, row, strict=True)}
-            for row in raw
-        ]
+        return [plan.read(rows) for plan, rows in zip(plans, raw, strict=True)]
+
+    def _plan(self, statement: Select[Any], values: Mapping[str, Any] | None) -> Plan:
+        """Return the plan of a statement; that of one which is asked with *values* is kept."""
+        if values is None:
+            return Plan(statement)
+        plan = self._plans.get(statement)
+        if plan is None:
+            plan = self._plans[statement] = Plan(statement)
+        return plan
 
     async def migrate(self, work: Callable[[Connection], T]) -> T:
         """See Database."""
@@ -261,18 +273,8 @@ class Lite:
         self._engine.dispose()
 
 
-def _bound(compiled: Compiled, name: str, value: Any) -> Any:
-    """Return *value* as sqlite3 takes it. The members of an IN list are parameters ``name_1``, ``name_2`` of their
-    own, which have the type of ``name``."""
-    binds = getattr(compiled, "binds", {})
-    bind = binds.get(name, binds.get(name.rpartition("_")[0]))
-    process = None if bind is None else bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
-    return process(value) if process else value
-
-
-def _reader_of(type_: Any) -> Callable[[Any], Any] | None:
-    reader: Callable[[Any], Any] | None = type_.dialect_impl(_DIALECT).result_processor(_DIALECT, None)
-    return reader
+def _fetched(connection: sqlite3.Connection, prepared: list[tuple[str, dict[str, Any]]]) -> list[list[Any]]:
+    return [connection.execute(sql, parameters).fetchall() for sql, parameters in prepared]
 
 
 async def open_lite(path: str) -> Lite:

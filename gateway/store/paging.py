@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Select, literal, tuple_
+from sqlalchemy import BindParameter, Column, ColumnElement, Select, bindparam, literal, tuple_
 
 #: A place in a list: the time that orders it, and the id of the row.
 Position = tuple[datetime, UUID]
@@ -50,5 +50,15 @@ def behind(
     at: Column[Any], identity: Column[Any], position: Position, *, ascending: bool = False
 ) -> ColumnElement[bool]:
     """The keyset condition: what stands behind *position*, in a list that shows the newest first or *ascending*."""
-    here, there = tuple_(at, identity), tuple_(literal(position[0], at.type), literal(position[1], identity.type))
+    here, there = tuple_(at, identity), tuple_(_given(position[0], at), _given(position[1], identity))
     return here > there if ascending else here < there
+
+
+def later(name: str, type_: Any) -> BindParameter[Any]:
+    """A parameter of a statement that is made once, and asked with values of its own each time."""
+    return bindparam(name, type_=type_, required=False)
+
+
+def _given(value: Any, column: Column[Any]) -> Any:
+    """A value with the type of its column; a parameter that is to be given later has its own."""
+    return value if isinstance(value, BindParameter) else literal(value, column.type)

@@ -1,7 +1,7 @@
 """PostgreSQL: units run by ``AsyncConnection.run_sync`` at READ COMMITTED, through asyncpg."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.errors import ConfigurationError, Kind, refuse
 from gateway.store.bell import Bell
-from gateway.store.database import NO_SPACE, WOKEN, Before, Row, closed, disk_full, shielded
+from gateway.store.database import NO_SPACE, WOKEN, Asked, Before, Row, closed, disk_full, shielded
 from gateway.store.schema import metadata
 from gateway.store.transfer import at_one_moment, copy_rows, lone_file
 
@@ -96,14 +96,19 @@ class Postgres:
                 return value
         raise AssertionError("the last try returns or raises")
 
-    async def rows(self, statement: Select[Any]) -> list[Row]:
+    async def rows(self, statement: Select[Any], values: Mapping[str, Any] | None = None) -> list[Row]:
+        """See Database."""
+        (found,) = await self.together((statement, values))
+        return found
+
+    async def together(self, *asked: Asked) -> list[list[Row]]:
         """See Database."""
         if self._closed:
             raise closed()
         try:
             async with self._engine.connect() as connection:
-                result = await connection.execute(statement)
-                return [dict(row) for row in result.mappings()]
+                results = [await connection.execute(statement, values) for statement, values in asked]
+                return [[dict(row) for row in result.mappings()] for result in results]
         except _TROUBLE as error:
             _tell(translated(error), error)
 

@@ -1,17 +1,18 @@
 """Accounts, tokens, applications, faxboxes, SMTP users, numbers: who owns what. Changes raise the routing revision."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, or_, select, update
+from sqlalchemy import Connection, Select, delete, or_, select, true, update
 from sqlalchemy import Table as Table  # noqa: PLC0414 - exported: rows.py names a table of this module by it
 
 from gateway.account import Account, SmtpUser, Token
 from gateway.application import Application, Number
 from gateway.faxbox import Faxbox
-from gateway.store.database import Database, Row, add, changed, first, insert_new, one, scalar
-from gateway.store.paging import Stretch, stretched
+from gateway.store.database import Asked, Database, Row, add, changed, first, insert_new, one, scalar
+from gateway.store.paging import Stretch, later, stretched
 from gateway.store.schema import accounts, applications, faxboxes, numbers, revisions, smtp_users, tokens
 
 ROUTING = "routing"
@@ -40,7 +41,7 @@ def number_from(row: Row) -> Number:
 
 def token_from(row: Row) -> Token:
     """Make the noun of a row of ``tokens``; the digest stays behind."""
-    return Token(**{name: value for name, value in row.items() if name != "digest"})
+    return Token(**{name: value for name, value in row.items() if name not in {"digest", "above"}})
 
 
 def smtp_user_from(row: Row) -> SmtpUser:
@@ -214,6 +215,19 @@ def lineage(account_id: UUID) -> Select[Any]:
     above = select(accounts.c.id, accounts.c.parent_id).join(line, accounts.c.id == line.c.parent_id)
     line = line.union(above)  # and not "union all": a circle of parents ends
     return select(line.c.id)
+
+
+def reach(digest: str, account_id: UUID) -> Asked:
+    """The token whose secret has this digest, once for each account of the lineage of *account_id* (its id is
+    ``above``), or once with None when there is no such account."""
+    return _reach(), {"digest": digest, "account": account_id}
+
+
+@lru_cache(maxsize=1)
+def _reach() -> Select[Any]:
+    line = lineage(later("account", accounts.c.id.type)).subquery()  # type: ignore[arg-type]  # in its place
+    wanted = tokens.c.digest == later("digest", tokens.c.digest.type)
+    return select(tokens, line.c.id.label("above")).select_from(tokens.outerjoin(line, true())).where(wanted)
 
 
 def note_use(tx: Connection, token_id: UUID, at: datetime) -> None:

@@ -12,7 +12,7 @@ from gateway.account import Account, Scope, Token
 from gateway.errors import Refusal
 from gateway.ids import digest
 from gateway.store import provision
-from gateway.store.database import Database, one
+from gateway.store.database import Asked, Database, Row, one
 from gateway.web.errors import Fault
 from gateway.web.openapi import OPERATION
 
@@ -36,6 +36,18 @@ class Auth:
     async def token(self, secret: str) -> Token:
         """Return the token that *secret* opens. Raises the fault 401, the same for an unknown and an expired one."""
         row = await one(self._db, provision.token_by_digest(digest(secret))) if _possible(secret) else None
+        return await self._valid(row)
+
+    async def reach(self, secret: str, account_id: UUID, *also: Asked) -> tuple[Token, list[UUID], list[list[Row]]]:
+        """Return the token that *secret* opens, the account and all that stand above it (empty when there is none),
+        and what else was asked for, all in one way to the database. Raises the fault 401."""
+        if not _possible(secret):
+            return await self._valid(None), [], []
+        rows, *others = await self._db.together(provision.reach(digest(secret), account_id), *also)
+        token = await self._valid(rows[0] if rows else None)
+        return token, [row["above"] for row in rows if row["above"] is not None], others
+
+    async def _valid(self, row: Row | None) -> Token:
         token = None if row is None else provision.token_from(row)
         now = datetime.now(UTC)
         if token is None or (token.expires_at is not None and token.expires_at <= now):

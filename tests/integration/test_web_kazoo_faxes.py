@@ -3,18 +3,19 @@
 import itertools
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from gateway.audit import Action
 from gateway.dialects import kazoo
 from gateway.fax import Direction, Fax, State
-from gateway.store import audit, fax_lists
+from gateway.store import audit, fax_lists, faxes
 from gateway.store.database import Tx
 from gateway.store.paging import Stretch
+from gateway.store.plan import Plan
 from tests.integration.kazoo_house import a_fax, ask, keep
 from tests.integration.web_house import AT, House, opened
 
@@ -207,13 +208,29 @@ async def test_who_looked_at_a_fax_is_in_the_audit_trail(house: House) -> None:
 
 async def test_the_lists_are_read_by_their_index_without_sorting(lite: House) -> None:
     account, _ = await lite.account("a.example")
-    for name, behind in itertools.product(FOLDERS, (None, (AT, account.id))):
-        statement = fax_lists.listing(name, account.id, Stretch(50, behind))
+    stretches = (Stretch(50), Stretch(50, (AT, account.id)), Stretch(50, None, AT, AT), Stretch(50, ascending=True))
+    for name, stretch, asked in itertools.product(FOLDERS, stretches, (fax_lists.places, fax_lists.whole)):
+        statement, values = asked(name, account.id, stretch)
+        plan = Plan(statement)
 
-        def explained(tx: Tx, statement: Any = statement) -> str:
-            compiled = statement.compile(tx, compile_kwargs={"literal_binds": True})
-            return " ".join(row[3] for row in tx.execute(text(f"EXPLAIN QUERY PLAN {compiled}")))
+        def explained(tx: Tx, plan: Plan = plan, values: Any = values) -> str:
+            found = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {plan.sql}", plan.parameters(values))
+            return " ".join(row[3] for row in found)
 
-        plan = await lite.db.write(explained)
-        assert f"ix_faxes_{name}" in plan
-        assert "B-TREE" not in plan
+        said = await lite.db.write(explained)
+        assert f"ix_faxes_{name}" in said
+        assert "B-TREE" not in said
+
+
+async def test_a_row_follows_its_fax(house: House) -> None:
+    account, token = await house.account("a.example")
+    fax = a_fax(account.id, State.QUEUED)
+    await keep(house, fax)
+    for state, status in ((State.CALLING, "processing"), (State.QUEUED, "pending")):
+        for _ in range(2):
+            assert await house.db.write(partial(faxes.change, fax_id=fax.id, when=list(State), state=state))
+            _, envelope = await ask(house, faxes_of(account, "outgoing"), token)
+            assert [row["status"] for row in envelope["data"]] == [status]
+    await house.db.write(lambda tx: faxes.erase(tx, fax.id))
+    _, envelope = await ask(house, faxes_of(account, "outgoing"), token)
+    assert envelope["data"] == []

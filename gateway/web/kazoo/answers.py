@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -38,6 +39,14 @@ _WORDS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Data that is JSON already; *revision* is whatever changes with it."""
+
+    text: str
+    revision: str
+
+
 def answered(
     request: web.Request,
     data: object,
@@ -49,8 +58,8 @@ def answered(
     location: str = "",
 ) -> web.Response:
     """Answer *data* in the envelope of success. *auth_token* is repeated in it, by default that of the request."""
-    written = json.dumps(data)
-    revision = digest(written)[:32]
+    written = data.text if isinstance(data, Written) else json.dumps(data)
+    revision = digest(data.revision if isinstance(data, Written) else written)[:32]
     headers = {"Cache-Control": "no-store", "ETag": f'"{revision}"'} | ({"Location": location} if location else {})
     if status == 200 and request.method == "GET" and headers["ETag"] in request.headers.get("If-None-Match", ""):
         return web.Response(status=304, headers=headers)

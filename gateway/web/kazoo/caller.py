@@ -1,6 +1,7 @@
 """Who calls Kazoo's API, and for which account."""
 
 import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,6 +10,7 @@ from aiohttp import web
 
 from gateway.account import Token
 from gateway.audit import Actor
+from gateway.store.database import Asked, Row
 from gateway.web.access import peer_of
 from gateway.web.auth import Auth, allow, presented
 from gateway.web.errors import Fault
@@ -35,21 +37,29 @@ async def caller_of(request: web.Request, auth: Auth) -> Caller:
     Raises Fault: 401 without a valid token, 404 for what is no account, 403 for somebody else's, and 403 for a token
     whose scopes do not include what the operation needs.
     """
+    return (await caller_asking(request, auth, lambda _: []))[0]
+
+
+async def caller_asking(
+    request: web.Request, auth: Auth, also: Callable[[UUID], Sequence[Asked]]
+) -> tuple[Caller, list[list[Row]]]:
+    """Return who calls, as ``caller_of``, and the rows that *also* asks for about his account: looked for at the same
+    time, and given out only when he may see them."""
     secret = presented(request) or await _enclosed(request)
-    token = await auth.token(secret)
-    request[AUTH_TOKEN] = secret
     written = request.match_info["account_id"]
-    if not _ID.fullmatch(written):
+    account_id = UUID(written) if _ID.fullmatch(written) else None
+    asked = also(account_id) if account_id else []
+    token, lineage, rows = await auth.reach(secret, account_id or UUID(int=0), *asked)
+    request[AUTH_TOKEN] = secret
+    if account_id is None:
         message = f"invalid account_id '{written[:64]}'"
         raise Fault(404, message, word="bad identifier", data={"message": message})
-    account_id = UUID(written)
-    lineage = await auth.lineage(account_id)
     if not lineage:
         raise bad_identifier(written)
     if token.account_id not in lineage:
         raise Fault(403, "the token belongs to another account")
     allow(token, request[OPERATION].scope)
-    return Caller(token, account_id, Actor("token", str(token.id), peer_of(request)))
+    return Caller(token, account_id, Actor("token", str(token.id), peer_of(request))), rows
 
 
 def identity_in(request: web.Request, name: str) -> UUID:

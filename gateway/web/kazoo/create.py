@@ -120,7 +120,7 @@ class Create:
         named = data.get("faxbox_id")
         if not named:
             return None
-        identity = kazoo.read_id(named)
+        identity = kazoo.read_id(named) if isinstance(named, str) else None
         box = await provision.faxbox_of(self._db, caller.account_id, identity) if identity else None
         if box is None:
             raise invalid("faxbox_id", "invalid", "the account has no such faxbox")

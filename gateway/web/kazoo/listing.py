@@ -109,10 +109,12 @@ async def found(
                 break
         more = len(got) > wanted or (bool(got) and last != place(got[-1]))
         if not more or len(rows) == asked.size or (asked.paged and scanned >= MAX_SCANNED):
-            return rows, _page(asked, len(rows), last if more else None)
+            return rows, page_of(asked, len(rows), last if more else None)
 
 
-def _page(asked: Wish, size: int, last: Position | None) -> kazoo.Page | None:
+def page_of(asked: Wish, size: int, last: Position | None) -> kazoo.Page | None:
+    """Return where a list of *size* rows stands; *last* is the place of the last one when more follow. Raises the fault
+    416 when a list that is wanted in one piece is too long."""
     if asked.paged:
         return kazoo.Page(size, asked.start_key, key_of(last) if last else "")
     if last is not None:

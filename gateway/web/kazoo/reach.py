@@ -1,5 +1,6 @@
 """What a request reaches: fax, faxbox and account in its path, if they belong together and to the caller."""
 
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from aiohttp import web
@@ -8,10 +9,10 @@ from gateway.audit import Action
 from gateway.dialects import kazoo
 from gateway.fax import Fax
 from gateway.store import audit, faxes, provision
-from gateway.store.database import Database
+from gateway.store.database import Asked, Database, Row
 from gateway.web.auth import Auth
 from gateway.web.kazoo.answers import bad_identifier
-from gateway.web.kazoo.caller import Caller, caller_of, identity_in
+from gateway.web.kazoo.caller import Caller, caller_asking, caller_of, identity_in
 
 FAXES = "/v2/accounts/{account_id}/faxes"
 NESTED = "/v2/accounts/{account_id}/faxboxes/{faxbox_id}/faxes"
@@ -27,6 +28,12 @@ class Reach:
     async def caller(self, request: web.Request) -> Caller:
         """Return who calls, for which account. Raises Fault as ``caller_of``."""
         return await caller_of(request, self._auth)
+
+    async def asking(
+        self, request: web.Request, also: Callable[[UUID], Sequence[Asked]]
+    ) -> tuple[Caller, list[list[Row]]]:
+        """Return who calls, and the rows that *also* asks for about his account."""
+        return await caller_asking(request, self._auth, also)
 
     async def faxbox(self, request: web.Request) -> tuple[Caller, UUID | None]:
         """Return who calls, and the faxbox in the path, None where the path names none."""
