@@ -3,23 +3,27 @@
 Their statements are made once: what they ask for is the same, and making one costs more than asking.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Select, select, text
+from sqlalchemy import Integer, Select, select, text, type_coerce
+from sqlalchemy.types import NullType
 
 from gateway.fax import Fax
-from gateway.store.database import Asked, Database
+from gateway.store.database import Asked, Database, Row
 from gateway.store.faxes import fax_from
-from gateway.store.paging import Stretch, later, stretched
+from gateway.store.paging import Position, Stretch, later, stretched
 from gateway.store.schema import faxes
 from gateway.store.schema.papers import FOLDERS
 
 #: The condition stands in the statement as it stands in the index: a bound value would hide that they are the same.
 _HOLDS = {name: text(holds) for name, holds in FOLDERS.items()}
-_PLACE = (faxes.c.id, faxes.c.created_at, faxes.c.updated_at)
+_ID, _AT = faxes.c.id, faxes.c.created_at
+#: As the driver has them: most are only compared with those of the request before.
+_PLACE = tuple(type_coerce(column, NullType()).label(column.key) for column in (_ID, _AT, faxes.c.updated_at))
 
 
 def whole(name: str, account_id: UUID, stretch: Stretch, faxbox_id: UUID | None = None) -> Asked:
@@ -28,7 +32,8 @@ def whole(name: str, account_id: UUID, stretch: Stretch, faxbox_id: UUID | None 
 
 
 def places(name: str, account_id: UUID, stretch: Stretch, faxbox_id: UUID | None = None) -> Asked:
-    """The same stretch, but of each fax its id and times only."""
+    """The same stretch, but of each fax its id, created_at and updated_at only, in whatever form the driver has them:
+    equal values are equal, and ``place_of`` and ``by_places`` know what they mean."""
     return _asked(name, account_id, stretch, faxbox_id, True)
 
 
@@ -39,10 +44,24 @@ async def folder(
     return [fax_from(row) for row in await db.rows(*whole(name, account_id, stretch, faxbox_id))]
 
 
-async def by_ids(db: Database, identities: Iterable[UUID]) -> list[Fax]:
-    """Return faxes by their ids, in no order; those that have been erased are not among them."""
-    wanted = select(faxes).where(faxes.c.id.in_(list(identities)), faxes.c.erased_at.is_(None))
-    return [fax_from(row) for row in await db.rows(wanted)]
+async def by_places(db: Database, places: Sequence[Row]) -> list[Fax | None]:
+    """Return the fax of each place; None for one that has been erased meanwhile."""
+    identities = [_identity(place) for place in places]
+    wanted = select(faxes).where(faxes.c.id.in_(identities), faxes.c.erased_at.is_(None))
+    found = {row["id"]: fax_from(row) for row in await db.rows(wanted)}
+    return [found.get(identity) for identity in identities]
+
+
+def place_of(row: Row) -> Position:
+    """Return the position in the list of a row of ``places``."""
+    at = row["created_at"]
+    created = datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at
+    return created, _identity(row)
+
+
+def _identity(row: Row) -> UUID:
+    identity = row["id"]
+    return UUID(identity) if isinstance(identity, str) else identity
 
 
 def _asked(name: str, account_id: UUID, stretch: Stretch, faxbox_id: UUID | None, narrow: bool) -> Asked:
@@ -59,7 +78,7 @@ def _asked(name: str, account_id: UUID, stretch: Stretch, faxbox_id: UUID | None
 def _statement(
     name: str, behind: bool, since: bool, until: bool, of_faxbox: bool, ascending: bool, narrow: bool
 ) -> Select[Any]:
-    at, identity = faxes.c.created_at, faxes.c.id
+    at, identity = _AT, _ID
     statement = select(*(_PLACE if narrow else faxes.c))
     statement = statement.where(_HOLDS[name], faxes.c.account_id == later("account", faxes.c.account_id.type))
     if of_faxbox:

@@ -89,8 +89,8 @@ class Faxes:
         )
         mine = places[: asked.size]
         texts = await shown.texts(mine)
-        last = (mine[-1]["created_at"], mine[-1]["id"]) if len(places) > len(mine) else None
-        revision = " ".join(f"{place['id'].hex}{place['updated_at'].timestamp()}" for place in mine)
+        last = fax_lists.place_of(mine[-1]) if len(places) > len(mine) else None
+        revision = " ".join(f"{place['id']}{place['updated_at']}" for place in mine)
         data = Written(f"[{', '.join(texts)}]", f"{name} {revision}")
         return answered(request, data, page=page_of(asked, len(texts), last))
 

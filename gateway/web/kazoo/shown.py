@@ -6,9 +6,7 @@ Programs that follow their faxes ask for the same rows again and again, and maki
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from gateway.fax import Fax
 from gateway.store import fax_lists
@@ -17,7 +15,8 @@ from gateway.store.database import Database, Row
 #: How many texts are kept, of about 1.5 kB each.
 MOST = 10_000
 
-_Key = tuple[UUID, datetime]
+#: The id of a fax and the time of its last change, as the driver has them.
+_Key = tuple[Any, Any]
 
 
 class Shown:
@@ -29,18 +28,20 @@ class Shown:
         self._texts: dict[_Key, str] = {}
 
     async def texts(self, places: Sequence[Row]) -> list[str]:
-        """Return the text of each fax of *places* (id, updated_at); one that has been erased meanwhile is left out."""
-        missing = [place["id"] for place in places if (place["id"], place["updated_at"]) not in self._texts]
-        fresh: dict[UUID, str] = {}
+        """Return the text of each fax of *places*; one that has been erased meanwhile is left out."""
+        known = self._texts
+        keys = [(place["id"], place["updated_at"]) for place in places]
+        missing = [place for key, place in zip(keys, places, strict=True) if key not in known]
+        fresh: dict[_Key, str] = {}
         if missing:
-            for fax in await fax_lists.by_ids(self._db, missing):
-                fresh[fax.id] = self._keep(fax)
-        found = [fresh.get(place["id"]) or self._texts.get((place["id"], place["updated_at"])) for place in places]
-        return [text for text in found if text is not None]
+            for place, fax in zip(missing, await fax_lists.by_places(self._db, missing), strict=True):
+                if fax is not None:
+                    fresh[place["id"], place["updated_at"]] = json.dumps(self._row(fax))
+            self._keep(fresh)
+        return [text for key in keys if (text := fresh.get(key) or known.get(key)) is not None]
 
-    def _keep(self, fax: Fax) -> str:
-        text = json.dumps(self._row(fax))
-        while len(self._texts) >= MOST:
-            del self._texts[next(iter(self._texts))]
-        self._texts[fax.id, fax.updated_at] = text
-        return text
+    def _keep(self, fresh: dict[_Key, str]) -> None:
+        """Add texts; the oldest go. A fax that has changed since its place was read is never asked for again so."""
+        self._texts.update(fresh)
+        for key in list(self._texts)[: max(0, len(self._texts) - MOST)] if len(self._texts) > MOST else ():
+            del self._texts[key]
