@@ -16,6 +16,8 @@ from gateway.smtp.replies import Rejection
 WRITE_BYTES = 1 << 16
 
 _END = b"\r\n.\r\n"
+#: So many dots are looked at one by one.
+_FEW_DOTS = 64
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _BARE_NEWLINE = (
     "550 5.5.2 the message has a line that does not end with CR LF; set the sending program to standard line ends"
@@ -53,25 +55,23 @@ class Content:
         """Take in the next octets. Never raises: what goes wrong is kept in ``error``."""
         self.received += len(data)
         text = self._held + data
-        # Base64 has no dots, and looking for one octet is by far the fastest search.
-        dot = text.find(b".")
-        end = text.find(_END, max(dot - 2, 0)) if dot >= 0 else -1
+        end, stuffed = _dots(text)
         if end < 0:
             border = _border(text)
             self._held = text[border:]
-            self._add(text[:border])
+            self._add(text[:border], stuffed)
             return
         self.ended = True
         self.rest = text[end + len(_END) :]
-        self._add(text[: end + 2])
+        self._add(text[: end + 2], stuffed)
         self._store(bytes(self._gathered))
         self._gathered.clear()
 
-    def _add(self, text: bytes) -> None:
-        bare = len(text) - len(text.translate(None, b"\r\n")) != 2 * text.count(b"\r\n")
+    def _add(self, text: bytes, stuffed: bool) -> None:
+        bare = not lines_are_whole(text)
         if bare and not self._mends:
             self._spoil(Rejection(_BARE_NEWLINE))
-        if b"." in text:
+        if stuffed:
             text = text.replace(b"\r\n.", b"\r\n")
         if bare and self._mends:
             text = _BARE.sub(b"\r\n", text)
@@ -100,6 +100,47 @@ class Content:
     def _spoil(self, error: Exception) -> None:
         self.error = self.error or error
         self._gathered.clear()
+
+
+def _dots(text: bytes) -> tuple[int, bool]:
+    """Return where the end of the message begins (-1: nowhere), and whether a line may begin with a dot.
+
+    To look for one octet is by far the fastest search, and base64 has no dots; where there are many, it gives up.
+    """
+    dot, stuffed = text.find(b"."), False
+    for _ in range(_FEW_DOTS):
+        if dot < 0:
+            return -1, stuffed
+        if text.startswith(b"\r\n", max(dot - 2, 0)):
+            if text.startswith(b"\r\n", dot + 1):
+                return dot - 2, stuffed
+            stuffed = True
+        dot = text.find(b".", dot + 1)
+    return text.find(_END), True
+
+
+def lines_are_whole(text: bytes) -> bool:
+    """Return whether every CR and LF in *text* is half of a CR LF.
+
+    The lines of base64 are of one length, so from its last line back a look at every so many octets tells where all
+    its CR and LF have to be, and counting tells that there are no others. Counting CR LF itself takes five times as
+    long; that is left for what comes before.
+    """
+    last = text.rfind(b"\n")
+    length = last - text.rfind(b"\n", 0, max(last, 0))
+    if not 1 < length < last:
+        return _are_whole(text)
+    first = last % length
+    feeds, returns = text[first : last + 1 : length], text[(first - 1) % length : last : length]
+    lines = min(len(feeds) - len(feeds.rstrip(b"\n")), len(returns) - len(returns.rstrip(b"\r")))
+    begin = last + 1 - lines * length
+    if text.count(b"\n", begin) != lines or text.count(b"\r", begin) != lines:
+        return _are_whole(text)
+    return lines > 0 and _are_whole(text[:begin])
+
+
+def _are_whole(text: bytes) -> bool:
+    return len(text) - len(text.translate(None, b"\r\n")) == 2 * text.count(b"\r\n")
 
 
 def _border(text: bytes) -> int:

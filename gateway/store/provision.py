@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, or_, select, true, update
+from sqlalchemy import Connection, Select, bindparam, delete, or_, select, true, update
 from sqlalchemy import Table as Table  # noqa: PLC0414 - exported: rows.py names a table of this module by it
 
 from gateway.account import Account, SmtpUser, Token
@@ -13,6 +13,7 @@ from gateway.application import Application, Number
 from gateway.faxbox import Faxbox
 from gateway.store.database import Asked, Database, Row, add, changed, first, insert_new, one, scalar
 from gateway.store.paging import Stretch, later, stretched
+from gateway.store.prepared import Prepared
 from gateway.store.schema import accounts, applications, faxboxes, numbers, revisions, smtp_users, tokens
 
 ROUTING = "routing"
@@ -98,8 +99,16 @@ def remove(tx: Connection, table: Table, key: Any) -> bool:
 
 def look(tx: Connection, table: Table, key: Any) -> Row | None:
     """Return a row by its primary key inside a unit that does not change it; None for the key None."""
-    column = next(iter(table.primary_key.columns))
-    return None if key is None else first(tx, select(table).where(column == key))
+    if key is None:
+        return None
+    statement = _by_key(table)
+    rows = statement.rows(tx, key_of=key)
+    return dict(zip(statement.names, rows[0], strict=True)) if rows else None
+
+
+@lru_cache
+def _by_key(table: Table) -> Prepared:
+    return Prepared(select(table).where(next(iter(table.primary_key.columns)) == bindparam("key_of")))
 
 
 def find(tx: Connection, table: Table, key: Any) -> Row | None:

@@ -4,15 +4,15 @@ A unit locks the rows that it counts in, always in the same order, so that two o
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from gateway.fax import Fax
 from gateway.store.database import changed, insert_new
+from gateway.store.prepared import Prepared
 from gateway.store.schema import accounts, destinations, faxboxes, faxes, smtp_users, usage
 
 
@@ -26,17 +26,18 @@ class Used:
     held: int = 0
 
 
+_LIMITS = Prepared(
+    select(
+        select(accounts.c.limits).where(accounts.c.id == bindparam("account")).scalar_subquery(),
+        select(faxboxes.c.limits).where(faxboxes.c.id == bindparam("faxbox")).scalar_subquery(),
+        select(smtp_users.c.limits).where(smtp_users.c.name == bindparam("user")).scalar_subquery(),
+    )
+)
+
+
 def own_limits(tx: Connection, fax: Fax) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
     """Return the ceilings of their own that the account, the faxbox and the user of *fax* have."""
-    columns = [
-        select(table.c.limits).where(column == key).scalar_subquery()
-        for table, column, key in (
-            (accounts, accounts.c.id, fax.account_id),
-            (faxboxes, faxboxes.c.id, fax.faxbox_id),
-            (smtp_users, smtp_users.c.name, fax.user),
-        )
-    ]
-    account, box, user = tx.execute(select(*columns)).one()
+    ((account, box, user),) = _LIMITS.rows(tx, account=fax.account_id, faxbox=fax.faxbox_id, user=fax.user)
     return account or {}, box or {}, user or {}
 
 
@@ -53,17 +54,21 @@ def locked(tx: Connection, keys: Sequence[str], day: str) -> dict[str, Used]:
     return found
 
 
+_USED = ("faxes", "pages", "destinations", "held")
+_MINE = (usage.c.key == bindparam("of"), usage.c.day == bindparam("on"))
+_LOCKED = Prepared(select(*(usage.c[name] for name in _USED)).where(*_MINE).with_for_update())
+_NOTED = Prepared(update(usage).where(*_MINE).values({name: bindparam(name) for name in _USED}))
+
+
 def _locked(tx: Connection, keys: Sequence[str], day: str) -> dict[str, Used]:
-    columns = (usage.c.key, usage.c.faxes, usage.c.pages, usage.c.destinations, usage.c.held)
-    mine = select(*columns).where(usage.c.key.in_(keys), usage.c.day == day).order_by(usage.c.key)
-    return {row.key: Used(*row[1:]) for row in tx.execute(mine.with_for_update())}
+    return {key: Used(*row) for key in sorted(keys) for row in _LOCKED.rows(tx, of=key, on=day)}
 
 
 def note(tx: Connection, used: dict[str, Used], day: str) -> None:
     """Write back what ``locked`` returned, as it has become."""
-    statement = update(usage).where(usage.c.key == bindparam("_key"), usage.c.day == bindparam("_day"))
-    values: list[dict[str, Any]] = [{"_key": key, "_day": day, **asdict(one)} for key, one in used.items()]
-    tx.execute(statement.values({name: bindparam(name) for name in asdict(Used())}), values)
+    for key, one in used.items():
+        counts = {"faxes": one.faxes, "pages": one.pages, "destinations": one.destinations, "held": one.held}
+        _NOTED.change(tx, of=key, on=day, **counts)
 
 
 def tell(tx: Connection, key: str, day: str) -> bool:
@@ -72,10 +77,16 @@ def tell(tx: Connection, key: str, day: str) -> bool:
     return changed(tx, update(usage).where(*mine).values(told=True))
 
 
+_KNOWN = Prepared(
+    select(destinations.c.number).where(
+        destinations.c.account_id == bindparam("account"), destinations.c.number == bindparam("to")
+    )
+)
+
+
 def known(tx: Connection, account_id: UUID, numbers: Iterable[str]) -> set[str]:
     """Return those of *numbers* that the account has faxed to before."""
-    mine = (destinations.c.account_id == account_id, destinations.c.number.in_(list(numbers)))
-    return set(tx.execute(select(destinations.c.number).where(*mine)).scalars())
+    return {number for number in numbers if _KNOWN.rows(tx, account=account_id, to=number)}
 
 
 def forget(tx: Connection, account_id: UUID, number: str) -> None:

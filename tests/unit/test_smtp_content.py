@@ -1,13 +1,14 @@
 """The reader of messages: what is stored, what ends a message and what spoils one, whatever the chunks are."""
 
 import errno
+import re
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import Kind, Refusal
-from gateway.smtp.content import WRITE_BYTES, Content
+from gateway.smtp.content import WRITE_BYTES, Content, lines_are_whole
 from gateway.smtp.replies import Rejection
 
 MESSAGE = b"Subject: dots\r\n\r\n..\r\n...two\r\nmid.dle.\r\n\r\n..end\r\n.\r\n"
@@ -99,6 +100,46 @@ def test_chunks_are_read_as_lines_would_be(chunks: list[bytes]) -> None:
     assert (content.error is not None) == bare
     if not bare:
         assert disk.data == stored
+
+
+def slowly(text: bytes) -> bool:
+    return re.search(rb"\r(?!\n)|(?<!\r)\n", text) is None
+
+
+_LINES = [b"abcd\r\n", b"abcd\r\n" * 5, b"ab\r\n", b"\r\n", b"\r", b"\n", b"abc", b"abcd\n", b"abc\r\r\n", b"ab\rd\r\n"]
+
+
+@given(st.lists(st.sampled_from(_LINES), max_size=20).map(b"".join))
+@example(b"a\r\nb\rc\r\nd\r\n")
+@example(b"x" * 76 + b"\r\n" + b"y" * 76 + b"\n" + b"z" * 75 + b"\r\n")
+@example(b"\n\r\n\r\n\r")
+def test_a_lone_cr_or_lf_is_seen_wherever_it_stands(text: bytes) -> None:
+    assert lines_are_whole(text) is slowly(text)
+
+
+def test_a_lone_cr_or_lf_among_lines_of_base64_is_seen() -> None:
+    lines = (b"A" * 76 + b"\r\n") * 20
+    assert lines_are_whole(lines)
+    for at in range(len(lines)):
+        for octet in (b"\r", b"\n", b"A"):
+            spoilt = lines[:at] + octet + lines[at + 1 :]
+            assert lines_are_whole(spoilt) is slowly(spoilt), (at, octet)
+
+
+@given(st.lists(st.sampled_from([*_LINES, b".", b"..\r\n"]), max_size=30).map(b"".join), st.integers(1, 7))
+def test_line_ends_are_mended_for_who_may(text: bytes, size: int) -> None:
+    """The end is CR LF . CR LF all the same, and a line that only a lone CR or LF begins is no end."""
+    sent = text + b"\r\n.\r\n"
+    disk = Disk()
+    content = Content(disk.write, 10_000, mends=True)
+    for at in range(0, len(sent), size):
+        if not content.ended:
+            content.feed(sent[at : at + size])
+    whole = (b"\r\n" + sent)[: (b"\r\n" + sent).index(b"\r\n.\r\n") + 2].replace(b"\r\n.", b"\r\n")[2:]
+    assert content.ended
+    assert content.error is None
+    assert slowly(disk.data)
+    assert disk.data == re.sub(rb"\r(?!\n)|(?<!\r)\n", b"\r\n", whole)
 
 
 @pytest.mark.parametrize(
