@@ -122,21 +122,31 @@ def _dots(text: bytes) -> tuple[int, bool]:
 def lines_are_whole(text: bytes) -> bool:
     """Return whether every CR and LF in *text* is half of a CR LF.
 
-    The lines of base64 are of one length, so from its last line back a look at every so many octets tells where all
-    its CR and LF have to be, and counting tells that there are no others. Counting CR LF itself takes five times as
-    long; that is left for what comes before.
+    The lines of base64 are of one length, so from a line in the middle a look at every so many octets tells how far
+    that goes on to both sides, and counting tells that there are no other CR and LF between. Counting CR LF itself
+    takes five times as long; that is left for what is around.
     """
-    last = text.rfind(b"\n")
-    length = last - text.rfind(b"\n", 0, max(last, 0))
-    if not 1 < length < last:
+    middle = text.find(b"\n", len(text) // 2)
+    length = text.find(b"\n", middle + 1) - middle
+    if middle < 1 or length < 2:
         return _are_whole(text)
-    first = last % length
-    feeds, returns = text[first : last + 1 : length], text[(first - 1) % length : last : length]
-    lines = min(len(feeds) - len(feeds.rstrip(b"\n")), len(returns) - len(returns.rstrip(b"\r")))
-    begin = last + 1 - lines * length
-    if text.count(b"\n", begin) != lines or text.count(b"\r", begin) != lines:
+    first, at = middle % length, middle // length
+    feeds, returns = text[first::length], text[first - 1 :: length] if first else b"?" + text[length - 1 :: length]
+    before = min(_trailing(feeds[:at], b"\n"), _trailing(returns[:at], b"\r"))
+    after = min(_leading(feeds[at:], b"\n"), _leading(returns[at:], b"\r"))
+    begin, end = middle + 1 - before * length, middle + 1 + (after - 1) * length
+    lines = before + after - 1
+    if lines < 1 or text.count(b"\n", begin, end) != lines or text.count(b"\r", begin, end) != lines:
         return _are_whole(text)
-    return lines > 0 and _are_whole(text[:begin])
+    return _are_whole(text[:begin]) and _are_whole(text[end:])
+
+
+def _trailing(text: bytes, octet: bytes) -> int:
+    return len(text) - len(text.rstrip(octet))
+
+
+def _leading(text: bytes, octet: bytes) -> int:
+    return len(text) - len(text.lstrip(octet))
 
 
 def _are_whole(text: bytes) -> bool:
