@@ -22,6 +22,8 @@ class Order:
     handle: str
     from_name: str = ""
     quality: Quality = Quality.HIGH
+    t38: bool = True
+    monochrome: bool = False
     webhook_url: str = ""
 
 

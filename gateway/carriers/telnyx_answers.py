@@ -34,6 +34,10 @@ def fax_request(order: Order) -> dict[str, object]:
         request |= {"media_url": order.handle, "store_media": False}
     if display_name := _display_name(order.from_name):
         request["from_display_name"] = display_name
+    if not order.t38:
+        request["t38_enabled"] = False
+    if order.monochrome:
+        request["monochrome"] = True
     if order.webhook_url:
         request["webhook_url"] = order.webhook_url
     return request

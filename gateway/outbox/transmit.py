@@ -207,6 +207,8 @@ class Transmit:
             handle=self._policy.document_url(attempt.handle) if by_url else attempt.handle,
             from_name=fax.from_name,
             quality=fax.quality,
+            t38=fax.t38,
+            monochrome=fax.monochrome,
         )
 
     async def _ask(self, job: Job, started: float, attempt: Attempt, order: Order) -> HandingOver:

@@ -1,6 +1,7 @@
 """The faxes table: reading, and moving a fax forward by conditional updates."""
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
@@ -16,6 +17,8 @@ from gateway.store.schema import faxes
 _THERE = faxes.c.erased_at.is_(None)
 _NAMES = tuple(faxes.c.keys())
 _VALUES = attrgetter(*_NAMES)
+#: Telnyx's words for how times are compared.
+_COMPARE = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 OPEN_STATES = [state.value for state in State if state not in FINAL]
 
 
@@ -104,6 +107,34 @@ def listing(
     if before is not None:
         statement = statement.where(older_than(faxes.c.created_at, faxes.c.id, before))
     return statement
+
+
+def filtered(
+    account_id: UUID,
+    *,
+    direction: Direction | None = None,
+    from_number: str = "",
+    to_number: str = "",
+    created: Mapping[str, datetime | None] | None = None,
+) -> Select[Any]:
+    """The faxes of an account, the newest first. *created* are bounds of the time of their making, by gt, gte, lt and
+    lte; None is no bound."""
+    statement = select(faxes).where(faxes.c.account_id == account_id, _THERE)
+    statement = statement.order_by(faxes.c.created_at.desc(), faxes.c.id.desc())
+    for column, value in ((faxes.c.from_number, from_number), (faxes.c.to_number, to_number)):
+        statement = statement.where(column == value) if value else statement
+    if direction is not None:
+        statement = statement.where(faxes.c.direction == direction.value)
+    for name, moment in (created or {}).items():
+        if moment is not None:
+            statement = statement.where(_COMPARE[name](faxes.c.created_at, moment))
+    return statement
+
+
+def in_process(account_id: UUID) -> Select[Any]:
+    """How many outgoing faxes of an account are not at their end."""
+    mine = (faxes.c.account_id == account_id, faxes.c.direction == Direction.OUTBOUND.value, _THERE)
+    return select(func.count()).select_from(faxes).where(*mine, faxes.c.state.in_(OPEN_STATES))
 
 
 async def page(db: Database, **criteria: Any) -> list[Fax]:

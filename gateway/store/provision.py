@@ -170,6 +170,15 @@ def numbers_like(account_id: UUID, *, contains: str = "", application_id: int | 
     return statement if application_id is None else statement.where(numbers.c.application_id == application_id)
 
 
+async def may_send_from(db: Database, account_id: UUID, e164: str) -> bool:
+    """Whether a number is one of the account's, or what one of its faxboxes sends from already."""
+    own = select(numbers.c.e164).where(numbers.c.e164 == e164)
+    box = select(faxboxes.c.id).where(faxboxes.c.account_id == account_id, faxboxes.c.caller_id == e164)
+    if await one(db, own.where(numbers.c.account_id == account_id)) is not None:
+        return True
+    return await one(db, own) is None and await one(db, box) is not None
+
+
 def default_application(tx: Connection, account_id: UUID) -> int | None:
     """Return the id of the application that an account's faxes use when nothing else names one."""
     mine = select(applications.c.id).where(applications.c.account_id == account_id)

@@ -89,7 +89,16 @@ def api(parts: WebParts) -> list[Operation]:
             fetcher=parts.fetcher,
             sandbox=parts.sandbox,
         ),
-        *telnyx.operations(parts.db, parts.blobs, parts.provisioning, parts.fetcher, parts.links),
+        *telnyx.operations(
+            parts.db,
+            parts.blobs,
+            parts.provisioning,
+            parts.fetcher,
+            parts.links,
+            submit=parts.submit,
+            archive=parts.archive,
+            command=parts.command,
+        ),
     ]
 
 

@@ -33,6 +33,8 @@ class EmulatedFax:
     media_name: str = ""
     given: bytes | None = None
     quality: str = "high"
+    t38_enabled: bool = True
+    monochrome: bool = False
     from_display_name: str = ""
     store_media: bool = False
     webhook_url: str = ""

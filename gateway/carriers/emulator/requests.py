@@ -94,6 +94,7 @@ def _read_options(fields: Fields, fax: EmulatedFax) -> None:
         if not isinstance(fields.get(name, False), bool):
             raise invalid(name, f"{name} must be true or false.")
     fax.store_media = fields.get("store_media", False)
+    fax.t38_enabled, fax.monochrome = fields.get("t38_enabled", True), fields.get("monochrome", False)
 
 
 def read_file(fields: Fields, name: str) -> bytes:

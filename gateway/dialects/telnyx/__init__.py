@@ -14,10 +14,12 @@ from gateway.dialects.telnyx.failures import (
     outcome,
     sentence,
 )
+from gateway.dialects.telnyx.fax import fax_object
 from gateway.dialects.telnyx.media import media_object
 from gateway.dialects.telnyx.outgoing import event_data, failure_reason, status, webhook_body
 from gateway.dialects.telnyx.reading import carrier_fax, clean, event, happened
 from gateway.dialects.telnyx.times import read_time, write_time
+from gateway.dialects.telnyx.wish import FaxWish, fax_wish
 from gateway.dialects.telnyx.words import EVENT_NAMES, EVENT_TYPES, STATE_WORDS, STATUS_WORDS, STATUSES
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "TOO_LATE",
     "UNAUTHENTICATED",
     "UNREACHABLE",
+    "FaxWish",
     "application_fields",
     "application_object",
     "carrier_fax",
@@ -43,6 +46,8 @@ __all__ = [
     "event",
     "event_data",
     "failure_reason",
+    "fax_object",
+    "fax_wish",
     "happened",
     "media_object",
     "number_object",

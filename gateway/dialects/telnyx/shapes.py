@@ -109,3 +109,48 @@ DELIVERY = whole(
         attempts={"type": "array", "items": record(status=TEXT, started_at=TIME, finished_at=TIME, http=_HTTP)},
     )
 )
+
+DONE = record("result", result=TEXT)
+_NUMBERS = {"to": TEXT, "from_": TEXT}
+_URL_OR_URLS: Schema = {"type": ["string", "array", "null"], "items": TEXT}
+FAX = whole(
+    record(
+        record_type=TEXT,
+        id=TEXT,
+        connection_id=maybe(TEXT),
+        direction=TEXT,
+        from_display_name=TEXT,
+        media_url=_URL_OR_URLS,
+        media_name=maybe(TEXT),
+        quality=TEXT,
+        status=TEXT,
+        store_media=FLAG,
+        stored_media_url=maybe(TEXT),
+        preview_url=maybe(TEXT),
+        webhook_url=TEXT,
+        webhook_failover_url=TEXT,
+        client_state=maybe(TEXT),
+        failure_reason=maybe(TEXT),
+        internal_failure_reason=maybe(TEXT),
+        created_at=TIME,
+        updated_at=TIME,
+        **_NUMBERS,
+    )
+)
+_OPTIONS: dict[str, Schema] = {
+    "connection_id": TEXT,
+    **_NUMBERS,
+    "from_display_name": TEXT,
+    "quality": {"type": "string", "enum": ["normal", "high", "very_high", "ultra_light", "ultra_dark"]},
+    "t38_enabled": FLAG,
+    "monochrome": FLAG,
+    "black_threshold": WHOLE,
+    "store_media": FLAG,
+    "store_preview": FLAG,
+    "preview_format": TEXT,
+    "webhook_url": TEXT,
+    "client_state": TEXT,
+}
+_NEEDED = "connection_id to from"
+FAX_REQUEST = record(_NEEDED, media_url=_URL_OR_URLS, media_name=TEXT, **_OPTIONS)
+FAX_FORM = record(_NEEDED, contents={"type": "string", "contentMediaType": "application/octet-stream"}, **_OPTIONS)
