@@ -39,7 +39,7 @@ COMMANDS = {
     "inbox": "Received faxes: list, show, save, assign.",
     "outbox": "Faxes that were sent: list, show, save.",
     "audit": "Who viewed, sent, released, deleted or changed what.",
-    "webhooks": "The key that verifies our webhooks.",
+    "webhooks": "What programs are told, and the key that verifies it.",
     "smtplog": "Who tried to send what by mail, and why it was refused.",
 }
 

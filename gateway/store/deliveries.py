@@ -55,7 +55,7 @@ async def fetch(db: Database, identity: UUID) -> Row | None:
 
 
 def listing(
-    account_id: UUID,
+    account_id: UUID | None,
     *,
     states: list[str] | None = None,
     event_types: list[str] | None = None,
@@ -66,20 +66,21 @@ def listing(
     finished_since: datetime | None = None,
     finished_until: datetime | None = None,
 ) -> Select[Any]:
-    """The events for an account's programs, the newest first; *event* and *attempts* are texts that occur in them."""
-    statement = select(table).where(table.c.account_id == account_id)
-    statement = statement.order_by(table.c.created_at.desc(), table.c.id.desc())
+    """The events for the programs of an account or of all, the newest first; *event* and *attempts* are texts that
+    occur in them."""
+    statement = select(table).order_by(table.c.created_at.desc(), table.c.id.desc())
+    if account_id is not None:
+        statement = statement.where(table.c.account_id == account_id)
     if states:
         statement = statement.where(table.c.state.in_(states))
     if event_types:
         statement = statement.where(table.c.event_type.in_(event_types))
     for column, part in ((table.c.event, event), (table.c.attempts, attempts)):
         statement = statement.where(cast(column, String).contains(part, autoescape=True)) if part else statement
-    for moment, condition in (
-        (since, table.c.created_at >= since),
-        (until, table.c.created_at <= until),
-        (finished_since, table.c.finished_at >= finished_since),
-        (finished_until, table.c.finished_at <= finished_until),
+    for column, least, most in (
+        (table.c.created_at, since, until),
+        (table.c.finished_at, finished_since, finished_until),
     ):
-        statement = statement.where(condition) if moment is not None else statement
+        statement = statement.where(column >= least) if least is not None else statement
+        statement = statement.where(column <= most) if most is not None else statement
     return statement

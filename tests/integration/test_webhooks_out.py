@@ -23,6 +23,7 @@ from tests import telnyx_samples
 from tests.integration.engines import ENGINES, store, until
 from tests.integration.house import CLINIC, NUMBER, OFFICE, House, built
 from tests.integration.receiver import Receiver, receiving
+from tests.integration.telnyx_house import library
 
 OUTBOUND = ["fax.sending.started", "fax.delivered"]
 INBOUND = ["fax.receiving.started", "fax.media.processing.started", "fax.received"]
@@ -259,6 +260,46 @@ async def test_the_signing_key_is_made_once_however_many_ask_at_once(both: House
     keys = await asyncio.gather(*(secrets.shared(both.db, "webhooks") for _ in range(20)))
     assert len(set(keys)) == 1
     assert len(keys[0]) == 32
+
+
+async def test_the_deliveries_are_listed_with_their_attempts_and_filtered(both: House, receiver: Receiver) -> None:
+    receiver.status = {"/hook": 404}
+    await send(both)
+    await both.step(WEBHOOK)
+    receiver.status = {}
+    await both.step(WEBHOOK)
+    receiver.status = {"/hook": 500}
+    await send(both, NUMBER[:-4] + "0004", extra={"client_state": "bWFyaw=="})
+    await both.step(WEBHOOK)
+    _, token = await both.provisioning.create_token(both.account.id)
+    async with library(both.http, token) as client:
+        listed = [each async for each in client.webhook_deliveries.list(page_size=1)]
+        assert [each.status for each in listed] == ["failed", "delivered", "delivered"]
+        assert listed[0].webhook is not None
+        assert listed[0].webhook.event_type == "fax.failed"
+        found = (await client.webhook_deliveries.retrieve(str(listed[-1].id))).data
+        assert found is not None
+        assert found.attempts is not None
+        assert [each.status for each in found.attempts] == ["delivered", "failed"]
+        assert found.attempts[1].errors == [75499]
+        assert found.webhook is not None
+        assert found.webhook.id == found.id
+        now = datetime.now(UTC)
+        wishes: list[tuple[Any, int]] = [
+            ({"status": {"eq": "failed"}}, 1),
+            ({"status": {"eq": "delivered"}}, 2),
+            ({"event_type": "fax.failed,fax.delivered"}, 2),
+            ({"webhook": {"contains": "bWFyaw=="}}, 1),
+            ({"attempts": {"contains": "404"}}, 2),
+            ({"started_at": {"gte": now.isoformat()}}, 0),
+            ({"finished_at": {"lte": now.isoformat()}}, 2),
+        ]
+        for wish, count in wishes:
+            assert len((await client.webhook_deliveries.list(filter=wish)).data or []) == count, wish
+        with pytest.raises(telnyx.NotFoundError):
+            await client.webhook_deliveries.retrieve("x")
+        with pytest.raises(telnyx.BadRequestError):
+            await client.webhook_deliveries.list(filter={"status": {"eq": "lost"}})  # type: ignore[typeddict-item]
 
 
 async def test_an_erased_fax_leaves_no_number_in_what_was_told(house: House, receiver: Receiver) -> None:
