@@ -21,7 +21,8 @@ from gateway.outbox import COLLECT, PREPARE, TRANSMIT
 from gateway.store import schema
 from gateway.web.telnyx import sending
 from tests import samples, telnyx_samples
-from tests.integration.house import CLINIC, ENGINES, NUMBER, OFFICE, House, built, rows, store
+from tests.integration.engines import ENGINES, rows, store
+from tests.integration.house import CLINIC, NUMBER, OFFICE, House, built
 from tests.integration.receiver import receiving
 from tests.integration.telnyx_house import form, library, pointers
 

@@ -16,7 +16,8 @@ from gateway.courier import WEBHOOK, signing_key
 from gateway.inbox import FORWARD, RETRIEVE
 from gateway.store import faxes
 from tests import samples, telnyx_samples
-from tests.integration.house import CLINIC, HANG, NUMBER, House, built, store
+from tests.integration.engines import HANG, store
+from tests.integration.house import CLINIC, NUMBER, House, built
 from tests.integration.receiver import Receiver, receiving
 
 ROOT = Path(__file__).parents[2]

@@ -298,8 +298,9 @@ async def test_the_deliveries_are_listed_with_their_attempts_and_filtered(both: 
             assert len((await client.webhook_deliveries.list(filter=wish)).data or []) == count, wish
         with pytest.raises(telnyx.NotFoundError):
             await client.webhook_deliveries.retrieve("x")
+        lost: Any = {"status": {"eq": "lost"}}
         with pytest.raises(telnyx.BadRequestError):
-            await client.webhook_deliveries.list(filter={"status": {"eq": "lost"}})  # type: ignore[typeddict-item]
+            await client.webhook_deliveries.list(filter=lost)
 
 
 async def test_an_erased_fax_leaves_no_number_in_what_was_told(house: House, receiver: Receiver) -> None:
