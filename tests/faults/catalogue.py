@@ -1,6 +1,6 @@
 """All faults, in the order of the table."""
 
-from tests.faults import carrier, kill, mails, poison, smarthost, stop
+from tests.faults import backup, carrier, kill, machines, mails, poison, smarthost, stop
 from tests.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
@@ -11,7 +11,9 @@ FAULTS: tuple[Fault, ...] = (
     carrier.LINKS,
     smarthost.FAULT,
     stop.FAULT,
+    machines.FAULT,
     poison.FAULT,
     mails.LOST,
     mails.LOOPS,
+    backup.FAULT,
 )
