@@ -44,8 +44,7 @@ _NEW: dict[str, Any] = {
     **dict.fromkeys(("carrier_fax_id", "connection_id", "caller_id", "cover_blob"), ""),
     "state": State.PREPARING,
     "tries": 0,
-    "partial": False,
-    "approved": False,
+    **dict.fromkeys(("partial", "approved", "carrier_forgets"), False),
     "user": "",
 }
 

@@ -96,7 +96,8 @@ class Fax:
     ``intake/submit.py`` say what is in each). ``black_threshold`` (1..100) counts where ``monochrome`` is set; ``t38``
     False asks the carrier for T.30 over audio. ``header`` is the sender's name in the header line, ``identity`` the
     station id (T.30 TSI), ``timezone`` that of the header's clock, each "" for the faxbox's. ``extra`` keeps what an
-    API's client gave and wants to see again. ``erased_at`` is set where nothing but the row is left.
+    API's client gave and wants to see again. ``erased_at`` is set where nothing but the row is left,
+    ``carrier_forgets`` when its deletion at the carrier has been ordered.
     """
 
     id: UUID
@@ -151,3 +152,4 @@ class Fax:
     timezone: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     erased_at: datetime | None = None
+    carrier_forgets: bool = False

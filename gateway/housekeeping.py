@@ -20,7 +20,6 @@ from gateway.archive import Archive
 from gateway.audit import GATEWAY, Action
 from gateway.carriers.carrier import Carrier
 from gateway.errors import Refusal
-from gateway.restored import CARRIER_KEEPS
 from gateway.retry import MAIL_PATIENCE
 from gateway.settings import parse_keeping
 from gateway.store import audit, faxes, jobs, provision, retention
@@ -45,14 +44,14 @@ Choice = Callable[[Whose, datetime, tuple[datetime, UUID] | None], Any]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How long things are kept; None: forever. *at_carrier*: a fax is deleted there too."""
+    """How long things are kept, *at_carrier* a fax there; None: forever."""
 
     documents: timedelta | None = None
     records: timedelta | None = None
     smtplog: timedelta | None = None
     events: timedelta | None = None
     audit: timedelta | None = None
-    at_carrier: bool = False
+    at_carrier: timedelta | None = None
 
 
 class Housekeeping:
@@ -81,6 +80,8 @@ class Housekeeping:
         even = await self._db.write(self._even)
         if await said.watermark(self._db, said.RESTORED) is not None:
             return
+        if even or self._rules.at_carrier == timedelta():
+            await self.leave()
         await self.pass_on()
         if even and await self._turn("retention", HOUR):
             await self.expire()
@@ -111,6 +112,13 @@ class Housekeeping:
             if keep == timedelta():
                 gone += await self._each(retention.passed_on, whose, self._now(), self._strip)
         return gone
+
+    async def leave(self) -> int:
+        """Have faxes deleted at the carrier whose time there has passed and whose mails are taken."""
+        keep = self._rules.at_carrier
+        if keep is None:
+            return 0
+        return await self._each(retention.at_the_carrier, ("but", []), self._now() - keep, self._order_deletion)
 
     async def expire(self) -> int:
         """Remove documents and records whose time has passed; return how many faxes lost something."""
@@ -160,19 +168,18 @@ class Housekeeping:
         return count
 
     def _strip(self, tx: Tx, fax_id: UUID) -> None:
-        self._at_the_carrier(tx, fax_id)
         self._archive.remove_documents(tx, fax_id)
         self._noted(tx, fax_id, "documents")
 
     def _erase(self, tx: Tx, fax_id: UUID) -> None:
-        self._at_the_carrier(tx, fax_id)
         self._archive.erase(tx, fax_id)
         self._noted(tx, fax_id, "records")
 
-    def _at_the_carrier(self, tx: Tx, fax_id: UUID) -> None:
-        if self._rules.at_carrier:
-            for carrier_fax_id in sorted(retention.at_the_carrier(tx, fax_id)):
-                jobs.enqueue(tx, FORGET, carrier_fax_id, due=self._now() + CARRIER_KEEPS, priority=jobs.LATER)
+    def _order_deletion(self, tx: Tx, fax_id: UUID) -> None:
+        if retention.carrier_forgets(tx, fax_id):
+            for carrier_fax_id in sorted(retention.carrier_ids(tx, fax_id)):
+                jobs.enqueue(tx, FORGET, carrier_fax_id, priority=jobs.LATER)
+            self._noted(tx, fax_id, "at the carrier")
 
     async def forget(self, job: Job) -> None:
         """The job ``forget``: delete a fax at the carrier; its subject is the carrier's id."""

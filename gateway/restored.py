@@ -35,8 +35,8 @@ from gateway.telling import Tale
 log = logs.logger(__name__)
 #: Lists lag, and clocks differ.
 OVERLAP = timedelta(minutes=10)
-#: The carrier's list is relied on for so long: until then nothing is deleted there, and a backup that is older is not
-#: believed where its list says nothing.
+#: The carrier's list is relied on for so long, or less where faxes are deleted there earlier: a backup that is older
+#: is not believed where the list says nothing.
 CARRIER_KEEPS = timedelta(days=14)
 LOST = "restored from a backup; the attempt that followed says more"
 MAYBE = (
@@ -62,7 +62,11 @@ class Findings:
 class Restored:
     """``look`` does nothing in a gateway that was not restored."""
 
-    def __init__(self, db: Database, carrier: Carrier, command: Command, notify: Notify) -> None:
+    def __init__(
+        self, db: Database, carrier: Carrier, command: Command, notify: Notify, kept_there: timedelta | None = None
+    ) -> None:
+        """*kept_there* is how long faxes are left at the carrier, None for ever."""
+        self._relied_on = CARRIER_KEEPS if kept_there is None else min(CARRIER_KEEPS, kept_there)
         self._db = db
         self._carrier = carrier
         self._command = command
@@ -103,7 +107,7 @@ class Restored:
         for fax_id, made in ours.items():
             self._again(tx, fax_id, made)
             findings.again.append(fax_id)
-        if datetime.now(UTC) - since > CARRIER_KEEPS:
+        if datetime.now(UTC) - since > self._relied_on:
             for fax in faxes.in_states(tx, Direction.OUTBOUND, _WAITING):
                 self._hold(tx, fax, TOO_OLD, findings)
         details: dict[str, Any] = {

@@ -72,7 +72,7 @@ class Stories:
         self.expiry = Expiry(db)
         self.housekeeping = Housekeeping(db, blobs, carrier, self.archive, parts.retention(settings))
         self.poison = Poison(self.notify)
-        self.restored = Restored(db, carrier, self.command, self.notify)
+        self.restored = Restored(db, carrier, self.command, self.notify, settings.retention.at_carrier)
         self.links = Links(db, parts.own_url(settings))
         self.courier = Courier(db, tools.fetcher, self.links)
         self._collect = Collect(db, blobs, tools.fetcher, self.settle)

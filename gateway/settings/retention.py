@@ -20,6 +20,9 @@ class Retention(Section):
     smtplog: Keeping = Field(timedelta(days=90), description="Who tried to send what by mail.")
     events: Keeping = Field(timedelta(days=90), description="What the carrier said, as it said it.")
     audit: Keeping = Field(timedelta(days=2190), description="Who viewed, sent, released, deleted or changed what.")
-    at_carrier: bool = Field(
-        False, description="Whether a fax is deleted at the carrier when its documents are removed here."
+    at_carrier: Keeping = Field(
+        None,
+        description="A fax at the carrier, from its end on and until its mails are taken. After a restore from a "
+        "backup that is older than this, what was sent since cannot be found there: no waiting fax goes without your "
+        "word.",
     )

@@ -1,4 +1,5 @@
-"""The audit trail: lines are added and never changed; each carries a digest of itself and of the line before it."""
+"""The audit trail: lines are added and never changed, which the database sees to (``schema/trail.py``); each carries a
+digest of itself and of the line before it."""
 
 import hashlib
 import json
@@ -11,7 +12,9 @@ from sqlalchemy import Connection, Select, delete, select
 
 from gateway.audit import Action, Actor, Entry
 from gateway.store.database import Database, Row, add, lock_keys
+from gateway.store.events import set_watermark
 from gateway.store.schema import audit
+from gateway.store.schema.trail import KEPT_SINCE
 
 #: The digest before the first line.
 BEGINNING = "0" * 64
@@ -116,5 +119,6 @@ def forget(tx: Connection, before: datetime, limit: int = AT_ONCE) -> int:
     kept = tx.execute(first_kept).scalar() or newest
     if kept is None:
         return 0
+    set_watermark(tx, KEPT_SINCE, before)
     old = select(audit.c.id).where(audit.c.id < kept).order_by(audit.c.id).limit(limit)
     return int(tx.execute(delete(audit).where(audit.c.id.in_(list(tx.execute(old).scalars())))).rowcount)

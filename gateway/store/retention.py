@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, Text, and_, cast, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, cast, delete, exists, or_, select, update
 
 from gateway.fax import FINAL, Direction
+from gateway.store.database import changed
 from gateway.store.schema import attempts, events, faxes, outgoing, smtplog, submissions, tokens
 from gateway.telling import Tale, TellingState
 
@@ -43,7 +44,12 @@ def _undelivered() -> ColumnElement[bool]:
 
 def _expired(whose: Whose, before: datetime, after: tuple[datetime, UUID] | None) -> Select[Any]:
     ended = (faxes.c.state.in_(_ENDED), faxes.c.erased_at.is_(None), faxes.c.finished_at < before)
-    wanted = select(faxes.c.id, faxes.c.finished_at).where(*ended, _owned(whose))
+    return _behind(after).where(*ended, _owned(whose))
+
+
+def _behind(after: tuple[datetime, UUID] | None) -> Select[Any]:
+    """Faxes in the order of their ends, those behind *after*."""
+    wanted = select(faxes.c.id, faxes.c.finished_at)
     if after is not None:
         ended_at, fax_id = faxes.c.finished_at, faxes.c.id
         wanted = wanted.where(or_(ended_at > after[0], and_(ended_at == after[0], fax_id > after[1])))
@@ -69,7 +75,22 @@ def records(whose: Whose, before: datetime, after: tuple[datetime, UUID] | None)
     return _expired(whose, before, after)
 
 
-def at_the_carrier(tx: Connection, fax_id: UUID) -> set[str]:
+def at_the_carrier(whose: Whose, before: datetime, after: tuple[datetime, UUID] | None) -> Select[Any]:
+    """Faxes that the carrier still has: those that ended before *before* and whose mails are taken, whoever owns them,
+    and those that were erased."""
+    waiting = _told(outgoing.c.state == TellingState.WAITING.value)
+    over = or_(faxes.c.erased_at.is_not(None), and_(faxes.c.finished_at < before, ~waiting))
+    there = (faxes.c.carrier_fax_id != "", ~faxes.c.carrier_forgets)
+    return _behind(after).where(faxes.c.finished_at.is_not(None), *there, over)
+
+
+def carrier_forgets(tx: Connection, fax_id: UUID) -> bool:
+    """Note that a fax is deleted at the carrier; False when that was noted before."""
+    mine = (faxes.c.id == fax_id, ~faxes.c.carrier_forgets)
+    return changed(tx, update(faxes).where(*mine).values(carrier_forgets=True))
+
+
+def carrier_ids(tx: Connection, fax_id: UUID) -> set[str]:
     """Return the ids under which the carrier knows a fax."""
     tried = select(attempts.c.carrier_fax_id).where(attempts.c.fax_id == fax_id)
     own = select(faxes.c.carrier_fax_id).where(faxes.c.id == fax_id)

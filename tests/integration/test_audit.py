@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from sqlalchemy import delete, update
 from gateway.audit import Action, Actor
 from gateway.ids import new_id
 from gateway.store import audit, schema
-from gateway.store.database import Database
+from gateway.store.database import Database, Tx, Violation
+from gateway.store.schema.trail import KEEPERS
 from tests import samples
 from tests.integration.cli_house import new_house
 from tests.integration.engines import ENGINES, store
@@ -54,18 +56,70 @@ async def test_lines_of_units_that_run_at_once_form_one_chain(db: Database) -> N
     assert digest == (await audit.page(db, limit=1))[0].digest
 
 
+#: Ways to change or delete what was noted, in the language of each engine.
+ATTACKS = {
+    "sqlite": ["INSERT OR REPLACE INTO audit SELECT * FROM audit WHERE id = 2"],
+    "postgresql": ["TRUNCATE audit"],
+}
+BOTH = [
+    *("UPDATE audit SET actor = 't-2' WHERE id = 2", "UPDATE audit SET peer = peer"),
+    *("DELETE FROM audit WHERE id = 2", "DELETE FROM audit"),
+]
+
+
+async def test_the_database_itself_refuses_to_change_or_delete_a_line(db: Database) -> None:
+    await noted(db, 3)
+    before = await audit.page(db)
+    for statement in BOTH + ATTACKS[db.name]:
+        with pytest.raises(Violation, match="lines of the audit trail are only added"):
+            await db.write(lambda tx, attack=statement: tx.exec_driver_sql(attack))  # type: ignore[misc]
+        assert await audit.page(db) == before
+    await noted(db, 1)
+    assert (await audit.verify(db))[:2] == (4, None)
+
+
+async def test_what_the_retention_may_delete_nobody_may_change(db: Database) -> None:
+    await noted(db, 3)
+    await db.write(lambda tx: audit.forget(tx, datetime.now(UTC) + timedelta(days=1)))
+    with pytest.raises(Violation, match="only added"):
+        await db.write(lambda tx: tx.execute(update(schema.audit).values(actor="t-2")))
+
+
+@asynccontextmanager
+async def without_keepers(db: Database) -> AsyncIterator[None]:
+    """Let the table be as it is for somebody who may alter it."""
+
+    def drop(tx: Tx) -> None:
+        names = [words.split()[2] for words in KEEPERS[db.name] if words.startswith("CREATE TRIGGER")]
+        for name in names:
+            tx.exec_driver_sql(f"DROP TRIGGER {name}" + ("" if db.name == "sqlite" else " ON audit"))
+
+    def put_back(tx: Tx) -> None:
+        for words in KEEPERS[db.name]:
+            if words.startswith("CREATE TRIGGER"):
+                tx.exec_driver_sql(words)
+
+    await db.migrate(drop)
+    try:
+        yield
+    finally:
+        await db.migrate(put_back)
+
+
 @pytest.mark.parametrize(
     "change", [{"actor": "t-2"}, {"at": datetime(2026, 1, 1, tzinfo=UTC)}, {"details": {"n": 7}}, {"digest": "0" * 64}]
 )
 async def test_a_line_that_was_changed_is_found(db: Database, change: dict[str, object]) -> None:
     await noted(db, 5)
-    await db.write(lambda tx: tx.execute(update(schema.audit).where(schema.audit.c.id == 3).values(**change)))
+    async with without_keepers(db):
+        await db.write(lambda tx: tx.execute(update(schema.audit).where(schema.audit.c.id == 3).values(**change)))
     assert (await audit.verify(db))[1] == 3
 
 
 async def test_a_line_that_was_taken_out_is_found(db: Database) -> None:
     await noted(db, 5)
-    await db.write(lambda tx: tx.execute(delete(schema.audit).where(schema.audit.c.id == 3)))
+    async with without_keepers(db):
+        await db.write(lambda tx: tx.execute(delete(schema.audit).where(schema.audit.c.id == 3)))
     assert (await audit.verify(db))[1] == 4
 
 

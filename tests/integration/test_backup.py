@@ -5,7 +5,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -181,8 +181,8 @@ async def went_back(house: House, *fax_ids: UUID) -> datetime:
     return at
 
 
-def compared(house: House) -> Restored:
-    return Restored(house.db, house.carrier, house.command, house.notify)
+def compared(house: House, kept_there: timedelta | None = None) -> Restored:
+    return Restored(house.db, house.carrier, house.command, house.notify, kept_there)
 
 
 async def enqueue(house: House, fax_id: UUID) -> None:
@@ -236,6 +236,20 @@ async def test_a_fax_that_the_carrier_cannot_name_holds_those_that_it_may_have_b
     assert (await house.fax(first)).state is State.HELD
     await house.step(TRANSMIT)
     assert (len(house.sent()), len(house.sent("+12025550143"))) == (1, 1)
+
+
+async def test_where_the_carrier_keeps_nothing_a_person_decides_what_was_sent(house: House) -> None:
+    fax_id = await house.queue()
+    await house.step(TRANSMIT)
+    await house.emulator.settle()
+    await house.carrier.forget(house.emulator.faxes[0].id)
+    await went_back(house, fax_id)
+    await enqueue(house, fax_id)
+    findings = await compared(house, timedelta()).look()
+    assert findings is not None
+    assert findings.held == [fax_id]
+    await house.step(TRANSMIT)
+    assert len(house.sent()) == 0, "it was sent once more"
 
 
 async def test_what_was_sent_of_mails_that_are_lost_is_told(house: House) -> None:

@@ -183,14 +183,37 @@ async def test_a_fax_that_nobody_owns_waits_for_a_person(house: House) -> None:
     assert await keeper.expire(9999 * DAY) == 0
 
 
-async def test_a_fax_is_deleted_at_the_carrier_when_a_backup_needs_its_list_no_more(house: House) -> None:
-    keeper = Keeper(house, documents=DAY, at_carrier=True)
+@pytest.mark.parametrize("incoming", [False, True], ids=["sent", "received"])
+async def test_a_fax_is_deleted_at_the_carrier_when_its_mails_are_taken(house: House, incoming: bool) -> None:
+    keeper = Keeper(house, at_carrier=timedelta())
+    await (received(house) if incoming else delivered(house))
+    (fax,) = house.emulator.faxes
+    assert await keeper.keeping.leave() == 0, "nobody has taken the mail yet"
+    await house.step(DELIVER)
+    assert await keeper.keeping.leave() == 1
+    assert await keeper.keeping.leave() == 0
+    await house.step(FORGET)
+    assert await house.carrier.fax(str(fax.id)) is None
+    assert await house.jobs(FORGET) == []
+
+
+async def test_a_fax_stays_at_the_carrier_for_as_long_as_is_wished(house: House) -> None:
+    keeper = Keeper(house, at_carrier=14 * DAY)
     await delivered(house)
     await house.step(DELIVER)
+    keeper.ahead = 13 * DAY
+    assert await keeper.keeping.leave() == 0
+    keeper.ahead = 15 * DAY
+    assert await keeper.keeping.leave() == 1
+
+
+async def test_what_is_erased_here_is_deleted_at_the_carrier(house: House) -> None:
+    keeper = Keeper(house, records=DAY, at_carrier=14 * DAY)
+    await delivered(house)
+    await house.step(DELIVER)
+    (fax,) = house.emulator.faxes
     await keeper.expire(2 * DAY)
-    (job,) = await house.jobs(FORGET)
-    assert job["due"] > keeper.now() + timedelta(days=13)
-    (fax,) = house.sent()
+    assert await keeper.keeping.leave() == 1
     await house.step(FORGET)
     assert await house.carrier.fax(str(fax.id)) is None
 

@@ -16,6 +16,7 @@ from gateway.errors import ConfigurationError
 from gateway.store import migrate
 from gateway.store.database import Database, Tx, open_database
 from gateway.store.schema import metadata
+from gateway.store.schema.trail import KEEPERS
 from tests.integration.engines import ENGINES, HANG, store
 
 
@@ -136,3 +137,23 @@ async def test_kill_9_in_the_middle_of_an_upgrade_leaves_the_old_schema(tmp_path
         await migrate.require_current(db)
     finally:
         await db.close()
+
+
+async def test_the_audit_trail_is_kept_by_what_the_schema_says(db: Database) -> None:
+    """Autogenerate does not compare triggers."""
+
+    def keepers(tx: Tx) -> set[str]:
+        asked = {
+            "sqlite": "SELECT sql FROM sqlite_master WHERE type = 'trigger'",
+            "postgresql": "SELECT prosrc FROM pg_proc WHERE proname = 'audit_only_added' UNION ALL "
+            "SELECT tgname FROM pg_trigger WHERE tgrelid = 'audit'::regclass AND NOT tgisinternal",
+        }
+        return set(tx.execute(text(asked[tx.dialect.name])).scalars())
+
+    found = await db.migrate(keepers)
+    function, *triggers = KEEPERS["postgresql"]
+    wanted = {
+        "sqlite": set(KEEPERS["sqlite"]),
+        "postgresql": {function.split("$$")[1], *(words.split()[2] for words in triggers)},
+    }
+    assert found == wanted[db.name]

@@ -83,6 +83,8 @@ shares = Table(
 
 #: No deadline runs for a fax that the carrier has, or that waits for a person.
 _WAITING = text("state IN ('preparing', 'queued')")
+#: At its end here, and still at the carrier.
+_AT_CARRIER = text("finished_at IS NOT NULL AND carrier_fax_id <> '' AND NOT carrier_forgets")
 
 faxes = Table(
     "faxes",
@@ -136,6 +138,7 @@ faxes = Table(
     text_column("timezone", 64),
     Column("extra", Json, nullable=False, server_default=text("'{}'")),
     Column("erased_at", UtcDateTime),
+    Column("carrier_forgets", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
@@ -154,6 +157,7 @@ faxes = Table(
         sqlite_where=text("direction = 'inbound'"),
         postgresql_where=text("direction = 'inbound'"),
     ),
+    Index("ix_faxes_carrier", "finished_at", "id", sqlite_where=_AT_CARRIER, postgresql_where=_AT_CARRIER),
     Index("ix_faxes_deadline", "deadline_at", sqlite_where=_WAITING, postgresql_where=_WAITING),
     Index(
         "ix_faxes_open",
