@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
-ActorKind = Literal["token", "account", "shell", "link", "gateway"]
+ActorKind = Literal["token", "account", "shell", "link", "mail", "gateway"]
 
 
 class Action(StrEnum):
@@ -23,13 +23,14 @@ class Action(StrEnum):
     DELETED = "deleted"
     EXPIRED = "expired"  # removed by the retention rules
     CHANGED = "changed"  # a setting: account, token, application, faxbox, number
+    BACKED_UP = "backed up"  # the whole gateway, into a folder
     RESTORED = "restored"  # the whole gateway, from a backup
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts. ``name`` is the id of a token or an account, the user of a shell, or the id of a one-time link; a
-    secret never. ``peer`` is the address that the request came from, "" where there is none."""
+    """Who acts. ``name`` is the id of a token or an account, the user of a shell, the id of a one-time link, or the
+    author of a mail; a secret never. ``peer`` is the address that the request came from, "" where there is none."""
 
     kind: ActorKind
     name: str = ""

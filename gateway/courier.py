@@ -59,14 +59,15 @@ class Courier:
             await self._db.write(lambda tx: _rest(tx, job))
             return
         urls = urls_of(fax, application) if fax is not None and application is not None else []
-        tries = await self._round(row, fax, urls, (application or {}).get("webhook_timeout_secs") or TIMEOUT)
+        tries = await self._round(job, row, fax, urls, (application or {}).get("webhook_timeout_secs") or TIMEOUT)
         await self._db.write(lambda tx: _settle(tx, job, row, tries))
 
-    async def _round(self, row: Row, fax: Fax | None, urls: list[str], timeout: int) -> list[dict[str, Any]]:
+    async def _round(self, job: Job, row: Row, fax: Fax | None, urls: list[str], timeout: int) -> list[dict[str, Any]]:
         """Try each URL until one takes the event; return the tries, the last one first."""
         data = with_link(dict(row["event"]), fax, await self._links.ready())
         tries: list[dict[str, Any]] = []
         for url in urls:
+            job.lease.require()
             made = await self._try(telnyx.webhook_body(data, row["tries"] + len(tries) + 1, url), url, timeout)
             tries.insert(0, made)
             metrics.webhooks_sent.labels(made["status"]).inc()

@@ -139,6 +139,7 @@ class Notify:
         try:
             mail = await self.composed(await self._with_link(telling))
             crashpoint.reach("deliver.composed")
+            job.lease.require()
             await self._smarthost.send(mail)
         except NotSent as error:
             await self._deferred(job, telling, error)

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from gateway import logs, metrics
@@ -16,7 +17,8 @@ from gateway.poison import Poison, named
 from gateway.retry import spread
 from gateway.store import aside, jobs
 from gateway.store.database import Database, Tx
-from gateway.store.jobs import Job, LeaseLost
+from gateway.store.jobs import Job
+from gateway.store.lease import Lease, LeaseLost, LeaseUnsure, clock
 
 log = logs.logger(__name__)
 #: Kinds whose subject is a fax: every line that is logged meanwhile names it.
@@ -55,6 +57,7 @@ class Worker:
         self._poison = poison
         self._most_faults = most_faults
         self._epoch = 0
+        self._held = Lease(lease)
         self._running: dict[asyncio.Task[None], str] = {}
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
@@ -63,7 +66,9 @@ class Worker:
 
     async def start(self) -> None:
         """Register the node: what its earlier process left running becomes ready at once."""
+        asked = clock()
         self._epoch = await self._db.write(lambda tx: jobs.register(tx, self._node))
+        self._held.renewed(asked)
         self._db.on_ready = self._wake.set
 
     async def run(self) -> None:
@@ -105,7 +110,7 @@ class Worker:
                 return TICK
             claimed, due = await self._take()
             for job in claimed:
-                task = asyncio.create_task(self._do(job))
+                task = asyncio.create_task(self._do(replace(job, lease=self._held)))
                 self._running[task] = job.kind
                 task.add_done_callback(self._done)
         until_due = TICK if due is None else (due - datetime.now(UTC)).total_seconds()
@@ -149,7 +154,7 @@ class Worker:
             except LeaseLost:
                 log.warning("another worker has taken this job over")
             except Exception as error:
-                if isinstance(error, Refusal):
+                if isinstance(error, Refusal | LeaseUnsure):
                     log.warning("job not done", why=str(error), tries=job.tries + 1)
                 else:
                     log.exception("job failed", tries=job.tries + 1)
@@ -167,6 +172,8 @@ class Worker:
 
         try:
             await self._db.write(unit)
+        except LeaseLost:
+            log.warning("another worker has taken this job over")
         except Exception:
             # The lease brings the job back when the database answers again.
             log.exception("job could not be put back")
@@ -177,10 +184,12 @@ class Worker:
         while True:
             await asyncio.sleep(beat_every)
             try:
+                asked = clock()
                 if not await self._db.write(lambda tx: jobs.beat(tx, self._node, self._epoch)):
                     log.error("this node's lease has passed to another process; stopping")
                     self.lost.set()
                     return
+                self._held.renewed(asked)
                 await self._db.write(self._sweep)
                 await self._measure()
             except Exception:
@@ -202,4 +211,4 @@ class Worker:
 
 def _passes(error: Exception) -> bool:
     """Whether time may mend it: no count is kept of what others are the cause of."""
-    return isinstance(error, CarrierError) or (isinstance(error, Refusal) and error.reason.temporary)
+    return isinstance(error, CarrierError | LeaseUnsure) or (isinstance(error, Refusal) and error.reason.temporary)

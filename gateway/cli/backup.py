@@ -1,17 +1,20 @@
 """faxgate backup: a copy of database and documents, made while the gateway works."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gateway.audit import Action
 from gateway.cli import show
 from gateway.cli.command import command
 from gateway.cli.context import House
 from gateway.cli.group import single
 from gateway.cli.options import Json
 from gateway.errors import ConfigurationError
+from gateway.store import audit
 
 app = single()
 
@@ -36,6 +39,8 @@ async def backup(
         made = await back_up(house.db, house.blobs, folder, with_blobs=not without_blobs)
     except OSError as error:
         raise ConfigurationError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
+    note = partial(audit.note, actor=house.actor, action=Action.BACKED_UP, subject=str(folder.absolute()))
+    await house.db.write(note)
     if as_json:
         show.as_json({**asdict(made), "folder": str(folder.absolute())})
         return

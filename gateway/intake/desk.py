@@ -8,6 +8,7 @@ from uuid import UUID
 
 from gateway import crashpoint, logs
 from gateway.address import parse_mailbox, shown
+from gateway.audit import Action, Actor
 from gateway.document import Automatic, Offers, Reading
 from gateway.errors import Kind, Refusal, refuse
 from gateway.fax import Direction, Fax, Origin, Quality, State
@@ -19,7 +20,7 @@ from gateway.limits import Limits
 from gateway.notify import distinct
 from gateway.outbox import enter
 from gateway.sandbox import Sandbox
-from gateway.store import mailbag, provision, smtplog
+from gateway.store import audit, mailbag, provision, smtplog
 from gateway.store.blobs import Blobs, Spool
 from gateway.store.database import Database, Tx
 from gateway.transaction import Recipient, Spooled, Transaction
@@ -254,6 +255,9 @@ class Intake:
         transaction.fax_ids = owners
         transaction.reply = f"250 2.0.0 {_thanks(owners, len(fresh), held)}"
         smtplog.insert(tx, *smtplog.records_of(transaction, datetime.now(UTC)))
+        for fax in fresh:
+            actor = Actor("mail", transaction.author, transaction.peer)
+            audit.note(tx, actor, Action.SENT, account_id=fax.account_id, fax_id=fax.id, user=fax.user)
         return len(fresh)
 
     def _same(self, transaction: Transaction, reading: Reading, fax: Fax) -> tuple[str, UUID, timedelta]:

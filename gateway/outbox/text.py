@@ -48,6 +48,7 @@ class Text:
         if fax is not None and self._sender:
             try:
                 self._limits.check(number)
+                job.lease.require()
                 await self._carrier.text(self._sender, number, words(fax))
                 log.info("texted", fax=identity)
             except (CarrierError, Refusal) as failure:

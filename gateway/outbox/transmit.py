@@ -7,7 +7,6 @@ document, is committed before the one request; and what the request's outcome le
 
 import asyncio
 import secrets
-import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -33,6 +32,7 @@ from gateway.store.blobs import Blobs
 from gateway.store.database import Database, Tx
 from gateway.store.events import RESTORED
 from gateway.store.jobs import Job
+from gateway.store.lease import clock
 from gateway.store.schema import applications
 
 __all__ = ["CANCEL", "TRANSMIT", "WITHDRAW", "Transmit"]
@@ -86,7 +86,7 @@ class Transmit:
                 await self._db.write(lambda tx: self._without_document(tx, job, reason))
                 return
             crashpoint.reach("transmit.stamped")
-            started = _now()
+            started = clock()
             seals = [*document.seals, lambda: crashpoint.reach("transmit.sealed")]
             found = await self._db.write(lambda tx: self._intend(tx, job, document), before=seals)
         if found is None:
@@ -218,9 +218,9 @@ class Transmit:
                 return refused
             crashpoint.reach("transmit.uploaded")
             # It may have taken longer than a lease: what counts is that the fax is ours now.
-            started = _now()
+            started = clock()
             await self._db.write(lambda tx: jobs.owned(tx, job))
-        if _now() - started > self._policy.lease.total_seconds() / 2:
+        if clock() - started > self._policy.lease.total_seconds() / 2:
             return Rejected(
                 "lease_short", "the worker was too slow to be sure that it still owns the fax", passing=True
             )
@@ -304,8 +304,3 @@ class Transmit:
 def _refused(answer: Rejected) -> str:
     by_carrier = answer.failure_reason == telnyx.REJECTED
     return f"The carrier refused the fax: {answer.detail}" if by_carrier else answer.detail
-
-
-def _now() -> float:
-    """Seconds on a clock that nobody sets, and that goes on while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select, update
 
 from gateway.store.database import changed
-from gateway.store.jobs import Job, LeaseLost, mine, move_due
+from gateway.store.jobs import Job, mine, move_due
+from gateway.store.lease import LeaseLost
 from gateway.store.schema import jobs
 
 ASIDE = "aside"

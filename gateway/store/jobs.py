@@ -15,13 +15,14 @@ Leases are per node. A node says that it lives by ``beat``; the jobs of one that
 for others, and everything the old one still tries to write meets no row, because its epoch has passed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, select, tuple_, update
 
 from gateway.store.database import WOKEN, add, changed, insert_new, lock_keys
+from gateway.store.lease import ALWAYS, Lease, LeaseLost
 from gateway.store.schema import holds, jobs, nodes
 
 #: Longer than the longest fax: 350 pages of half a minute.
@@ -34,14 +35,10 @@ FORGOTTEN = timedelta(days=1)
 URGENT, NORMAL, LATER = 1, 5, 9
 
 
-class LeaseLost(Exception):
-    """This node no longer owns the job: another one has taken it over. Nothing was written."""
-
-
 @dataclass(frozen=True, slots=True)
 class Job:
     """One thing to do. ``subject`` is the id of the row that it is about; ``tries`` counts earlier runs,
-    ``crashes`` those in which the process died."""
+    ``crashes`` those in which the process died. ``lease`` is asked before something is sent."""
 
     id: int
     kind: str
@@ -52,6 +49,7 @@ class Job:
     node: str
     epoch: int
     crashes: int = 0
+    lease: Lease = field(default=ALWAYS, compare=False)
 
 
 Keys = list[tuple[str, int]]  # a key and how many may hold it at once

@@ -303,6 +303,8 @@ def test_backup_and_restore_on_the_command_line(tmp_path: Path) -> None:
     fax = old.json("send", tmp_path / "two.pdf", "+12025550123", "--faxbox", "Front")
     made = old.json("backup", tmp_path / "backup")
     assert (made["blobs"], made["missing"]) == (1, 0)
+    (line,) = old.json("audit", "list", "--action", "backed up")
+    assert (line["actor_kind"], line["subject"]) == ("shell", str(tmp_path / "backup"))
     assert json.loads((tmp_path / "backup" / "backup.json").read_text())["format"] == 1
     assert "is there already; with --replace" in new.refuses("restore", tmp_path / "backup", code=78)
     new("restore", tmp_path / "backup", "--replace")

@@ -10,7 +10,8 @@ from sqlalchemy import update
 
 from gateway.store import jobs, schema
 from gateway.store.database import Database, Tx, add
-from gateway.store.jobs import HOLD_LASTS, LATER, URGENT, Job, Keys, LeaseLost
+from gateway.store.jobs import HOLD_LASTS, LATER, URGENT, Job, Keys
+from gateway.store.lease import LeaseLost
 from tests.integration.engines import ENGINES, rows, store
 
 KIND = "work"

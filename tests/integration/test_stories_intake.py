@@ -11,7 +11,7 @@ import pytest
 from gateway.fax import Fax, Origin, Quality, State
 from gateway.faxbox import Faxbox
 from gateway.outbox import PREPARE, RESOLVE, TRANSMIT
-from gateway.store import faxes, schema
+from gateway.store import audit, faxes, schema
 from tests import samples
 from tests.integration.door_house import PDF, RCPT, Door, opened
 from tests.integration.engines import ENGINES, rows
@@ -53,6 +53,14 @@ async def test_a_mail_becomes_a_fax_with_its_job_and_its_record_in_one_commit(do
     kept = await door.house.blobs.read(message["blob"])
     assert content in kept, "as it was sent; headers may have been put before it"
     assert (message["sender"], message["message_id"]) == (SENDER, "<sample-1@example.org>")
+
+
+async def test_who_sent_by_mail_is_in_the_audit_trail_once_for_each_fax(door: Door) -> None:
+    for _ in range(2):  # the client has lost the answer, and sends the same again
+        (fax_id,) = await door.taken(content=mail([PDF]))
+    (line,) = await audit.page(door.house.db)
+    assert (line.actor_kind, line.actor, line.peer) == ("mail", SENDER, "127.0.0.1")
+    assert (line.action, line.account_id, line.fax_id) == ("sent", door.house.account.id, fax_id)
 
 
 async def test_the_record_of_a_mail_that_was_taken_says_everything(door: Door) -> None:

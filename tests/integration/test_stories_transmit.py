@@ -18,7 +18,7 @@ from gateway.fax import State
 from gateway.notify import DELIVER
 from gateway.outbox import RESOLVE, TRANSMIT, WITHDRAW, Policy
 from gateway.store import jobs, schema
-from gateway.store.jobs import LeaseLost
+from gateway.store.lease import LeaseLost
 from gateway.telling import Tale
 from tests.carriers.rawserver import HANG, RESET, Answer, answer, raw_server, unused_port
 from tests.integration.between import Between

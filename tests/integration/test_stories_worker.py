@@ -10,7 +10,8 @@ import pytest
 
 from gateway.store import jobs, schema
 from gateway.store.database import Before, Database, Tx
-from gateway.store.jobs import Job, LeaseLost
+from gateway.store.jobs import Job
+from gateway.store.lease import Lease, LeaseLost, LeaseUnsure, clock
 from gateway.worker import STEPS, Worker
 from tests.integration.engines import ENGINES, HANG, rows, store, until
 
@@ -200,3 +201,39 @@ async def test_jobs_of_a_worker_that_fell_silent_are_taken_over(db: Database) ->
     await bench.start()
     await until(lambda: _same(bench.done, ["x"]), "the job of the silent one")
     await bench.stop()
+
+
+async def test_a_worker_that_could_not_say_that_it_lives_sends_nothing_and_gives_the_job_back(db: Database) -> None:
+    sent: list[int] = []
+
+    class Sends(Bench):
+        async def story(self, job: Job) -> None:
+            if job.tries == 0:
+                bench.worker._held.renewed(clock() - LEASE.total_seconds())  # as if it had stood still
+            job.lease.require()
+            sent.append(job.tries)
+
+    bench = Sends(db)
+    await bench.enqueue("x")
+    await bench.start()
+    await until(lambda: _put_back(db, 1), "the job put back")
+    assert sent == []
+    (row,) = await rows(db, schema.jobs)
+    assert row["last_error"].startswith("LeaseUnsure")
+    assert (row["raised"], row["crashes"]) == (0, 0), "it is nobody's fault"
+    bench.worker._held.renewed(clock())
+    await db.write(lambda tx: jobs.hasten(tx, "work", "x"))
+    await until(lambda: _same(bench.done, ["x"]), "the second run")
+    assert sent == [1]
+    await bench.stop()
+
+
+def test_a_lease_is_over_before_anybody_else_may_take_the_jobs() -> None:
+    lease = Lease(timedelta(seconds=60))
+    with pytest.raises(LeaseUnsure):
+        lease.require()
+    lease.renewed(clock() - 44)
+    lease.require()
+    lease.renewed(clock() - 46)
+    with pytest.raises(LeaseUnsure):
+        lease.require()

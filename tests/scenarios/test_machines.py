@@ -28,6 +28,8 @@ NUMBER = "+12025550123"
         ("transmit.asking", 2),
         # The carrier has it, and nobody was told so: the other one finds it at the carrier.
         ("transmit.answered", 1),
+        # With the receipt in its hands, which the other one mails.
+        ("deliver.composed", 1),
     ],
 )
 @pytest.mark.parametrize("behind_nat", [False, True], ids=["by its address", "by the carrier's storage"])
