@@ -113,7 +113,7 @@ def email(field: str, value: Any) -> str:
     try:
         return checked_email(str(value))
     except ValueError as error:
-        raise invalid(field, f"is not a mail address: {error}") from None
+        raise invalid(field, str(error)) from None
 
 
 def emails(field: str, value: Any) -> list[str]:

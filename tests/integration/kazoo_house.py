@@ -35,7 +35,7 @@ async def ask(house: Served, path: str, token: str = "", method: str = "GET", **
         assert well or envelope["error"] == str(response.status)
         assert well or {"message", "data"} <= envelope.keys()
         assert response.headers["Cache-Control"] == "no-store"
-        assert response.headers["Content-Type"].startswith("application/json")
+        assert response.headers["Content-Type"] == "application/json"
         return response.status, envelope
 
 

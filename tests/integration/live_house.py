@@ -1,5 +1,6 @@
 """A whole house, with its carrier and its mail server, asked through Kazoo's API."""
 
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -71,7 +72,7 @@ class Live:
         await self.house.drain(RETRIEVE, FORWARD, CANCEL, DELIVER, TEXT, EVENT)
 
 
-def parts(*parts: tuple[str, bytes | str | dict[str, Any]], **headers: str) -> aiohttp.MultipartWriter:
+def parts(*parts: tuple[str, bytes | str | dict[str, Any] | io.BytesIO], **headers: str) -> aiohttp.MultipartWriter:
     """Return a multipart body: each part a media type and a content (a dict becomes JSON)."""
     writer = aiohttp.MultipartWriter("mixed")
     for media_type, content in parts:

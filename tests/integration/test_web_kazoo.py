@@ -197,6 +197,7 @@ async def test_what_is_no_request_for_a_token_is_400(lite: House, body: bytes, m
 async def test_a_body_that_is_too_large_is_413_in_the_envelope(lite: House) -> None:
     status, envelope = await ask(lite, "/v2/api_auth", method="PUT", data=b" " * 300_000)
     assert (status, envelope["error"]) == (413, "413")
+    assert "262,144 bytes" in envelope["data"]["file"]["maxSize"]["message"]
 
 
 # -- the words of its answers ------------------------------------------------------------------------------------------
@@ -290,6 +291,8 @@ async def test_a_record_is_shown_as_a_row_and_in_full(house: House) -> None:
     assert envelope["page_size"] == 1
     assert "next_start_key" not in envelope
     assert envelope["revision"]
+    _, same = await ask(house, log_of(account), token, params={"start_key": envelope["start_key"]})
+    assert (same["data"], same["start_key"]) == (envelope["data"], envelope["start_key"])
     for written in (identity, refused.id.hex, str(refused.id)):
         status, shown = await ask(house, f"{log_of(account)}/{written}", token)
         assert (status, shown["data"]) == (200, kazoo.smtplog_detail(refused))
@@ -389,6 +392,7 @@ async def test_a_window_of_time_includes_the_seconds_that_it_names(house: House)
         ({"page_size": "many"}, 404, "faulty_request", "invalid page size"),
         ({"page_size": ""}, 404, "faulty_request", "invalid page size"),
         ({"page_size": "9" * 5000}, 404, "faulty_request", "invalid page size"),
+        ({"page_size": "1000000000"}, 404, "faulty_request", "page size must be at most 500"),
         ({"start_key": "x"}, 400, "validation failed", "start_key"),
         ({"start_key": "é"}, 400, "validation failed", "start_key"),
         ({"start_key": "f" + "_" * 31}, 400, "validation failed", "start_key"),

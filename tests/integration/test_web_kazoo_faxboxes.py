@@ -94,6 +94,23 @@ async def test_a_patch_changes_what_it_names_and_a_post_everything(house: House)
     assert (row["caller_id"], row["inbound_emails"], row["custom_host"]) == ("", [], None)
 
 
+async def test_who_writes_back_the_shown_retries_has_not_asked_for_one_try(lite: House) -> None:
+    account, token = await lite.account("a.example")
+    box = await made(lite, account, token)
+    path = f"{boxes_of(account)}/{box['id']}"
+    assert box["retries"] == 1
+    for method, data, tries in (
+        ("PATCH", {"caller_name": "x"}, None),
+        ("POST", box, None),
+        ("PATCH", {"retries": 1}, 1),
+        ("POST", box, 1),
+        ("PATCH", {"retries": None}, None),
+    ):
+        _, envelope = await ask(lite, path, token, method, json={"data": data})
+        assert envelope["data"]["retries"] == 1
+        assert [row["retries"] for row in await lite.rows("faxboxes")] == [tries], (method, data)
+
+
 async def test_patches_of_different_fields_at_once_are_both_kept(house: House) -> None:
     account, token = await house.account("a.example")
     box = await made(house, account, token)

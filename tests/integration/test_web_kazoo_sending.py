@@ -23,7 +23,9 @@ from tests.integration.house import CLINIC, OFFICE, SENDER, House, built
 from tests.integration.live_house import MINE, Live, live, parts
 
 TO = "document.to_number"
+SEND_TO = "notifications.email.send_to"
 WISH = {"to_number": "+12025550142", "from_number": MINE}
+REMOTE = {**WISH, "document": {"url": "http://a.example/"}}
 
 
 @pytest.fixture(params=ENGINES)
@@ -42,6 +44,7 @@ async def test_a_fax_by_url_is_seen_at_each_step_of_its_life(kazoo: Live) -> Non
     mail = {"email": {"send_to": SENDER}, "sms": {"send_to": ["+12025550190"]}}
     made = await kazoo.create(from_name="Test Fax", to_name="To Name", retries=3, notifications=mail, mine={"a": 1})
     assert (made["status"], made["attempts"], made["retries"]) == ("pending", 0, 3)
+    assert made["document"] == {"method": "get", "url": kazoo.url("/2.pdf")}
     assert made["tx_result"]["success"] is False
     path = f"/outgoing/{made['id']}"
     assert await kazoo.folders() == {"outgoing": [made["id"]], "outbox": [], "incoming": [], "inbox": []}
@@ -139,10 +142,16 @@ async def test_files_come_in_any_order_and_number_and_coding(kazoo: Live) -> Non
         ({"json": {"data": {}}}, 400, "from_number"),
         ({"json": {"data": WISH}}, 400, "document.url"),
         ({"json": {"data": {**WISH, "to_number": "none", "document": {"url": "http://a.example/"}}}}, 400, TO),
+        ({"json": {"data": {**REMOTE, "from_number": "none"}}}, 400, "from_number"),
         ({"json": {"data": {**WISH, "document": {"url": "ftp://a.example/"}}}}, 400, "document.url"),
         ({"json": {"data": {**WISH, "document": {"url": "http://10.0.0.1/x"}}}}, 400, "document.url"),
         ({"json": {"data": {**WISH, "document": {"url": "http://[::1]/x"}}}}, 400, "document.url"),
         ({"json": {"data": {**WISH, "retries": 9, "document": {"url": "http://a.example/"}}}}, 400, "retries"),
+        ({"json": {"data": {"from_number": {}, "to_number": [1], "document": "x", "retries": []}}}, 400, "retries"),
+        ({"json": {"data": {**WISH, "notifications": {"email": {"send_to": ["nobody"]}}}}}, 400, "document.url"),
+        ({"json": {"data": {**REMOTE, "notifications": {"email": {"send_to": ["nobody"]}}}}}, 400, SEND_TO),
+        ({"json": {"data": {**REMOTE, "fax_timezone": "Mars/Olympus"}}}, 400, "fax_timezone"),
+        ({"json": {"data": {**REMOTE, "faxbox_id": "0" * 32}}}, 400, "faxbox_id"),
         ({"json": {"data": []}}, 400, None),
         ({"json": [1]}, 400, None),
         ({"data": b"{"}, 400, "json"),
@@ -167,6 +176,35 @@ async def test_what_cannot_be_sent_is_refused_and_nothing_is_stored(
     assert problem is None or problem in envelope["data"], envelope
     assert await kazoo.folders() == {"outgoing": [], "outbox": [], "incoming": [], "inbox": []}
     assert sum(1 for _ in kazoo.house.blobs.names()) == before
+
+
+async def test_what_is_too_large_is_413_and_nothing_is_stored(kazoo: Live) -> None:
+    before = sum(1 for _ in kazoo.house.blobs.names())
+    upload = samples.pdf(1) + bytes(10_000_000)
+    for body, headers in (
+        (parts(("application/json", {"data": WISH}), ("application/pdf", io.BytesIO(upload))), {}),
+        (parts(("application/pdf", io.BytesIO(upload)), ("application/json", {"data": WISH})), {}),
+        (io.BytesIO(upload), {"Content-Type": "application/pdf"}),
+    ):
+        status, envelope = await kazoo.ask("", "PUT", data=body, headers=headers)
+        assert (status, list(envelope["data"]["file"])) == (413, ["maxSize"])
+    assert await kazoo.folders() == {"outgoing": [], "outbox": [], "incoming": [], "inbox": []}
+    assert sum(1 for _ in kazoo.house.blobs.names()) == before
+
+
+async def test_what_is_wrong_is_said_in_kazoos_words_and_of_its_fields(kazoo: Live) -> None:
+    wrong = {"from_number": {}, "retries": "x", "document": "x", "notifications": {"sms": {"send_to": 1.5}}}
+    _, envelope = await kazoo.ask("", "PUT", json={"data": wrong})
+    told = {path: next(iter(rules.items())) for path, rules in envelope["data"].items()}
+    assert told["to_number"] == ("required", {"message": "Field is required but missing"})
+    for path, target in (("from_number", "string"), ("retries", "integer"), ("document", "object")):
+        assert told[path] == ("type", {"message": f"Value did not match type(s): {target}", "target": target})
+    assert told["document"][1]["target"] == "object"
+    _, envelope = await kazoo.ask("", "PUT", json={"data": {**REMOTE, "document": {"method": "head"}}})
+    listed = {"message": "Value not found in enumerated list of values", "target": ["get", "post"]}
+    assert envelope["data"] == {"document.method": {"enum": listed}}
+    _, envelope = await kazoo.ask("", "PUT", json={"data": {**REMOTE, "notifications": {"email": {"send_to": "x"}}}})
+    assert envelope["data"][SEND_TO]["wrong_format"]["message"].startswith(f"{SEND_TO} is not a mail address: An ")
 
 
 async def test_the_number_of_another_account_is_not_sent_from(kazoo: Live) -> None:
@@ -207,7 +245,8 @@ async def test_an_attachment_comes_as_pdf_or_tiff_whole_or_in_part(kazoo: Live) 
     assert (status, headers["Content-Type"], pdf[:5]) == (200, "application/pdf", b"%PDF-")
     assert headers["Content-Disposition"].startswith("attachment; filename=fax_document_2")
     assert headers["Content-Disposition"].endswith(".pdf")
-    for query, accept in (("", "image/tiff"), ("&format=tiff", "application/pdf"), ("&accept=image/tiff", "*/*")):
+    wishes = ("", "image/tiff"), ("&format=tiff", "application/pdf"), ("&accept=image/tiff", "*/*")
+    for query, accept in (*wishes, ("", "application/pdf;q=0.5, image/tiff;q=0.8"), ("", "*/*;q=0, image/*")):
         status, headers, tiff = await get(query, Accept=accept)
         assert (status, headers["Content-Type"]) == (200, "image/tiff")
         with Image.open(io.BytesIO(tiff)) as image:
@@ -221,7 +260,7 @@ async def test_an_attachment_comes_as_pdf_or_tiff_whole_or_in_part(kazoo: Live) 
     ]
     assert (await get("", Range=f"bytes={len(pdf)}-"))[0] == 416
     lines = await audit.page(kazoo.house.db, fax_id=parse_id(made["id"]), limit=500)
-    assert [line.action for line in lines].count(Action.DOWNLOADED.value) == 7
+    assert [line.action for line in lines].count(Action.DOWNLOADED.value) == 9
     assert lines[-1].action == Action.SENT.value
 
 

@@ -6,6 +6,9 @@ from uuid import UUID
 import pytest
 
 from gateway.dialects import kazoo
+from gateway.dialects.kazoo import results
+from gateway.dialects.telnyx.failures import FAILURES
+from gateway.errors import Kind
 from gateway.fax import Direction, Fax, Origin, State
 from gateway.ids import parse_id
 from gateway.transaction import SmtpRecord
@@ -121,6 +124,12 @@ def test_outbound_states_have_kazoos_folder_and_status(state: State, folder: str
 )
 def test_inbound_states_have_kazoos_folder(state: State, folder: str) -> None:
     assert kazoo.place_of(Direction.INBOUND, state).folder == folder
+
+
+def test_every_reason_that_a_carrier_gives_has_a_code_of_its_own_table() -> None:
+    assert set(FAILURES) <= set(results.ENDS)
+    for kind in Kind:
+        assert results.end_of(kind.value).text == "", kind  # what we refuse is told in our sentence
 
 
 def test_every_state_has_a_place_in_one_direction_at_least() -> None:

@@ -14,11 +14,19 @@ from gateway.dialects.kazoo.fax import (
     outgoing_row,
 )
 from gateway.dialects.kazoo.faxbox import PATHS as FAXBOX_PATHS
-from gateway.dialects.kazoo.faxbox import FaxboxPatch, FaxboxShown, FaxboxWish, faxbox_changes, faxbox_shown
+from gateway.dialects.kazoo.faxbox import (
+    FaxboxPatch,
+    FaxboxShown,
+    FaxboxWish,
+    faxbox_changes,
+    faxbox_merged,
+    faxbox_replaced,
+    faxbox_shown,
+)
 from gateway.dialects.kazoo.results import FOREIGN_CALLER
 from gateway.dialects.kazoo.smtplog import SmtplogDetail, SmtplogRow, smtplog_detail, smtplog_row
 from gateway.dialects.kazoo.wish import PATHS as FAX_PATHS
-from gateway.dialects.kazoo.wish import FaxAction, FaxChanges, FaxWish, emails, texts, wish_defaults
+from gateway.dialects.kazoo.wish import FaxAction, FaxChanges, FaxWish, as_kept, emails, texts, wish_defaults
 from gateway.dialects.kazoo.words import (
     GREGORIAN_EPOCH,
     Place,
@@ -59,6 +67,7 @@ __all__ = [
     "SmtplogDetail",
     "SmtplogRow",
     "Success",
+    "as_kept",
     "dated_id",
     "deleted",
     "emails",
@@ -67,6 +76,8 @@ __all__ = [
     "fax_row",
     "fax_shown",
     "faxbox_changes",
+    "faxbox_merged",
+    "faxbox_replaced",
     "faxbox_shown",
     "from_gregorian",
     "invalid_field",

@@ -3,6 +3,7 @@
 A type that does not fit is converted where that is possible ("3" for 3, 18884732963 for "18884732963"), as Kazoo does.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -26,8 +27,26 @@ _RULES = (
     ("enum", "enum"),
     ("value_error", "wrong_format"),
 )
-#: In the order of their use as ``target``: what the rule wanted.
-_TARGETS = ("max_length", "min_length", "ge", "le", "pattern", "expected")
+#: Under which name pydantic tells what a rule wanted, and what Kazoo says then.
+_TOLD = {
+    "maxLength": ("max_length", "String must not be more than {} characters"),
+    "minLength": ("min_length", "String must be at least {} characters"),
+    "maxItems": ("max_length", "The list must not have more than {} items"),
+    "minItems": ("min_length", "The list must have at least {} items"),
+    "minimum": ("ge", "Value must be at least {}"),
+    "maximum": ("le", "Value must be at most {}"),
+    "pattern": ("pattern", "Failed to match pattern '{}'"),
+}
+#: pydantic's word for a type -> JSON's, by its beginning.
+_TYPES = (
+    ("string", "string"),
+    ("int", "integer"),
+    ("float", "number"),
+    ("bool", "boolean"),
+    ("list", "array"),
+    ("dict", "object"),
+    ("model", "object"),
+)
 
 
 class Fields(BaseModel):
@@ -52,7 +71,9 @@ def read(model: type[M], data: Mapping[str, Any]) -> M:
         problems: Problems = {}
         for detail in error.errors(include_url=False):
             path, rule = _path(detail, data), _rule(detail)
-            problems.setdefault(path, {}).setdefault(rule, _about(detail))
+            rules = problems.setdefault(path, {})
+            # Of a value that may be of several types each one is told by itself.
+            rules[rule] = _type(detail, rules.get(rule)) if rule == "type" else rules.get(rule) or _about(detail, rule)
         raise Invalid(problems) from None
 
 
@@ -60,13 +81,23 @@ def _rule(detail: ErrorDetails) -> str:
     return next((rule for start, rule in _RULES if detail["type"].startswith(start)), "type")
 
 
-def _about(detail: ErrorDetails) -> dict[str, Any]:
-    if detail["type"] == "missing":
-        return {"message": "Field is required but missing"}
-    about: dict[str, Any] = {"message": detail["msg"]}
+def _about(detail: ErrorDetails, rule: str) -> dict[str, Any]:
     wanted = detail.get("ctx", {})
-    target = next((wanted[name] for name in _TARGETS if name in wanted), None)
-    return about if target is None else {**about, "target": target}
+    if rule == "required":
+        return {"message": "Field is required but missing"}
+    if rule == "enum":
+        words = re.findall(r"'([^']*)'", str(wanted.get("expected", "")))
+        return {"message": "Value not found in enumerated list of values", "target": words}
+    name, message = _TOLD.get(rule, ("", detail["msg"]))
+    return {"message": message.format(wanted[name]), "target": wanted[name]} if name in wanted else {"message": message}
+
+
+def _type(detail: ErrorDetails, told: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what is said of a wrong type; *told* is what was said of another type that would do as well."""
+    found = next((theirs for start, theirs in _TYPES if detail["type"].startswith(start)), "object")
+    known = str(told["target"]).split(", ") if told else []
+    target = ", ".join(dict.fromkeys([*known, found]))
+    return {"message": f"Value did not match type(s): {target}", "target": target}
 
 
 def _path(detail: ErrorDetails, data: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from gateway.dialects.kazoo.asked import Fields, addresses, public
+from gateway.dialects.kazoo.asked import Fields, addresses, merged, public
 from gateway.dialects.kazoo.words import plain_id
 from gateway.faxbox import Faxbox
 
@@ -34,6 +34,8 @@ PATHS = {
 }
 #: What Kazoo makes itself; a client that sends it back changes nothing.
 _OURS = ("smtp_email_address", "account_id", "created", "modified")
+#: Shown of a box that has no tries of its own.
+RETRIES = 1
 Text = Annotated[str, Field(max_length=128)]
 Tries = Annotated[int, Field(ge=0, le=4)]
 
@@ -108,10 +110,11 @@ class FaxboxShown(TypedDict, extra_items=Any, total=False):  # type: ignore[call
 
 
 def faxbox_shown(box: Faxbox) -> FaxboxShown:
-    """Return a faxbox as Kazoo shows it. ``retries`` is there when the box has tries of its own."""
+    """Return a faxbox as Kazoo shows it."""
     kept = dict(box.extra.get(KEPT, {}))
     told = {theirs: getattr(box, ours) for ours, theirs in _SAME.items() if getattr(box, ours) not in ("", None)}
-    shown: dict[str, Any] = {"attempts": 0, "flags": [], "media": {}, "smtp_permission_list": [], **kept, **told}
+    shown: dict[str, Any] = {"attempts": 0, "retries": RETRIES, "flags": [], "media": {}, "smtp_permission_list": []}
+    shown |= kept | told
     notifications = _notifications(box, kept.get("notifications") or {})
     return {**shown, "notifications": notifications, "id": plain_id(box.id), "smtp_email_address": box.host}  # type: ignore[typeddict-item]  # names of ours and theirs
 
@@ -127,6 +130,18 @@ def faxbox_changes(wish: FaxboxWish, box: Faxbox | None = None) -> dict[str, Any
     for way in ("inbound", "outbound"):
         changes[f"{way}_emails"] = addresses(_send_to(notifications, way))
     return {**changes, "extra": {**(box.extra if box else {}), KEPT: given}}
+
+
+def faxbox_replaced(given: dict[str, Any], box: Faxbox) -> dict[str, Any]:
+    """Return what a client means who sends a whole faxbox: one that writes back the ``retries`` that it was shown of a
+    box without tries of its own has not asked for one try."""
+    shown = box.retries is None and given.get("retries") == RETRIES
+    return {name: value for name, value in given.items() if not (shown and name == "retries")}
+
+
+def faxbox_merged(given: dict[str, Any], box: Faxbox) -> dict[str, Any]:
+    """Return what a client means who sends some fields of a faxbox."""
+    return merged(faxbox_replaced(dict(faxbox_shown(box)), box), given)
 
 
 def _send_to(notifications: dict[str, Any], way: str) -> Any:

@@ -61,6 +61,7 @@ ENDS: dict[str, End] = {
     telnyx.REJECTED: _REJECTED,
     telnyx.CANCELED: End(487, "canceled", "ORIGINATOR_CANCEL"),
     "sender_canceled": End(487, "canceled", "ORIGINATOR_CANCEL"),
+    telnyx.TOO_LATE: End(500, "", "RECOVERY_ON_TIMER_EXPIRE"),
     # the call came about, the fax did not (T.30)
     "receiver_call_dropped": _DROPPED,
     "sender_call_dropped": _DROPPED,

@@ -1,5 +1,6 @@
 """What Kazoo's clients may say of a fax that they want sent: its schema with Kazoo's limits and defaults."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -84,6 +85,12 @@ def texts(wish: FaxChanges) -> list[str]:
     """Return the numbers that are texted the final result, as they were written."""
     told = wish.notifications
     return addresses(told.sms.send_to) if told and told.sms else []
+
+
+def as_kept(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a client said of a fax as it comes back to him: with the defaults of the schema."""
+    document = data.get("document")
+    return {**data, "document": {"method": "get", **document}} if isinstance(document, Mapping) else dict(data)
 
 
 def wish_defaults(box: Faxbox) -> dict[str, Any]:

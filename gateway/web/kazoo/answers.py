@@ -75,8 +75,7 @@ def answered(
     if metadata:
         envelope["metadata"] = dict(metadata)
     # A list is long: it is written once, for the revision and for the answer.
-    text = f'{{"data": {written}, {json.dumps(envelope)[1:]}'
-    return web.Response(text=text, status=status, headers=headers, content_type="application/json")
+    return _json(f'{{"data": {written}, {json.dumps(envelope)[1:]}', status, headers)
 
 
 def refused(request: web.Request, fault: Fault) -> web.Response:
@@ -91,7 +90,12 @@ def refused(request: web.Request, fault: Fault) -> web.Response:
         auth_token=request.get(AUTH_TOKEN, ""),
     )
     headers = {"Cache-Control": "no-store", **fault.headers}
-    return web.json_response(envelope, status=fault.status, headers=headers)
+    return _json(json.dumps(envelope), fault.status, headers)
+
+
+def _json(text: str, status: int, headers: Mapping[str, str]) -> web.Response:
+    """Answer JSON without a charset (RFC 8259, section 11): some clients compare the content type as a whole."""
+    return web.Response(body=text.encode(), status=status, headers=headers, content_type="application/json")
 
 
 def invalid(path: str, rule: str, message: str, **about: object) -> Fault:
@@ -114,6 +118,8 @@ def _words(fault: Fault) -> tuple[str, object]:
         return "bad_identifier", {"message": "bad identifier", "cause": reason.subject}
     if reason is not None and reason.kind in _INVALID and reason.subject:
         return VALIDATION_FAILED, kazoo.invalid_field(reason.subject, "invalid", reason.sentence)
+    if fault.status == 413:
+        return _WORDS[413], {"file": {"maxSize": {"message": fault.sentence}}}
     if reason is None and fault.status in _FIXED:
         word, message = _FIXED[fault.status]
         return word, {"message": message}

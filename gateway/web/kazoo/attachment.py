@@ -1,5 +1,6 @@
 """``.../attachment``: the document of a fax, as PDF or TIFF."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -128,8 +129,7 @@ def _wanted(request: web.Request) -> MediaType:
         if named not in _FORMATS:
             raise invalid("format", "enum", "format is pdf or tiff", target=["pdf", "tiff"], value=named[:64])
         return _FORMATS[named]
-    accepted = [one.partition(";")[0].strip().lower() for one in request.headers.get("Accept", "").split(",")]
-    for one_type in accepted:
+    for one_type in _accepted(request.headers.get("Accept", "")):
         if one_type in _FORMATS:
             return _FORMATS[one_type]
         if one_type in _ANY:
@@ -137,6 +137,16 @@ def _wanted(request: web.Request) -> MediaType:
         if one_type == "image/*":
             return MediaType.TIFF
     raise Fault(406, "a fax is there as application/pdf and as image/tiff")
+
+
+def _accepted(header: str) -> list[str]:
+    """Return the media types of an Accept header, the most wanted first (RFC 9110, 12.5.1); q=0 means not wanted."""
+    found = []
+    for written in header.lower().split(","):
+        name, _, parameters = written.partition(";")
+        weight = re.search(r"\bq\s*=\s*([01](?:\.[0-9]*)?)", parameters)
+        found.append((-float(weight[1]) if weight else -1.0, name.strip()))
+    return [name for weight, name in sorted(found, key=lambda pair: pair[0]) if weight]
 
 
 def _disposition(request: web.Request) -> str:

@@ -83,6 +83,7 @@ class Create:
         data = kazoo.public(data, "tx_result", "status", "folder", "created", "delivered")
         if box is not None:
             data = {**kazoo.wish_defaults(box), **data}
+        data = kazoo.as_kept(data)
         wish = envelope.read_as(kazoo.FaxWish, data)
         documents: Sequence[Supplied | Remote] = files or [self._remote(wish)]
         account = await provision.fetch(self._db, accounts, caller.account_id)

@@ -81,13 +81,13 @@ class Faxboxes:
         """Make a faxbox what is sent: a field that is not sent is gone."""
         caller = await caller_of(request, self._auth)
         given = _given(await data_of(request))
-        return await self._change(request, caller, lambda _: given)
+        return await self._change(request, caller, lambda box: kazoo.faxbox_replaced(given, box))
 
     async def merge(self, request: web.Request) -> web.Response:
         """Change the fields that are sent; null takes one away."""
         caller = await caller_of(request, self._auth)
         given = _given(await data_of(request))
-        return await self._change(request, caller, lambda box: kazoo.merged(kazoo.faxbox_shown(box), given))
+        return await self._change(request, caller, lambda box: kazoo.faxbox_merged(given, box))
 
     async def delete(self, request: web.Request) -> web.Response:
         """Delete a faxbox; its faxes stay."""

@@ -89,10 +89,11 @@ class Faxes:
         )
         mine = places[: asked.size]
         texts = await shown.texts(mine)
+        first = fax_lists.place_of(mine[0]) if mine else None
         last = fax_lists.place_of(mine[-1]) if len(places) > len(mine) else None
         revision = " ".join(f"{place['id']}{place['updated_at']}" for place in mine)
         data = Written(f"[{', '.join(texts)}]", f"{name} {revision}")
-        return answered(request, data, page=page_of(asked, len(texts), last))
+        return answered(request, data, page=page_of(asked, len(texts), first, last))
 
     def _show(self, name: str) -> Handler:
         async def handler(request: web.Request) -> web.Response:

@@ -26,6 +26,8 @@ from gateway.web.openapi import Query
 R = TypeVar("R")
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 500
+#: A larger number is no wish for a page.
+LARGEST_PAGE_SIZE = 1_000_000
 #: The longest list that is answered in one piece (paginate=false).
 MAX_UNPAGED = 2000
 #: How many rows one request looks through for those that a filter lets pass; the next page goes on from there.
@@ -95,6 +97,7 @@ async def found(
     """
     rows: list[Any] = []
     scanned, stretch = 0, asked.stretch
+    first: Position | None = None
     last: Position | None = None
     while True:
         wanted = asked.size - len(rows) if asked.matches is None else _CHUNK
@@ -105,22 +108,30 @@ async def found(
             view = shown(row)
             if asked.matches is None or asked.matches(view, modified(row)):
                 rows.append(view)
+                first = first or last
             if len(rows) == asked.size:
                 break
         more = len(got) > wanted or (bool(got) and last != place(got[-1]))
         if not more or len(rows) == asked.size or (asked.paged and scanned >= MAX_SCANNED):
-            return rows, page_of(asked, len(rows), last if more else None)
+            return rows, page_of(asked, len(rows), first, last if more else None)
 
 
-def page_of(asked: Wish, size: int, last: Position | None) -> kazoo.Page | None:
-    """Return where a list of *size* rows stands; *last* is the place of the last one when more follow. Raises the fault
-    416 when a list that is wanted in one piece is too long."""
+def page_of(asked: Wish, size: int, first: Position | None, last: Position | None) -> kazoo.Page | None:
+    """Return where a list of *size* rows stands: *first* is the place of the first one if there is any, *last* that of
+    the last one when more follow. Raises the fault 416 when a list that is wanted in one piece is too long."""
     if asked.paged:
-        return kazoo.Page(size, asked.start_key, key_of(last) if last else "")
+        own = asked.start_key or (key_of(_just_before(first, asked.stretch)) if first else "")
+        return kazoo.Page(size, own, key_of(last) if last else "")
     if last is not None:
         message = f"the list has more than {asked.size} rows; ask for pages, or for a shorter time"
         raise Fault(416, message, word="range not satisfiable", data={"message": message})
     return None
+
+
+def _just_before(place: Position, stretch: Stretch) -> Position:
+    """Return the position behind which *place* is the first: with its key the same page comes again."""
+    at, identity = place
+    return at, UUID(int=min(max(identity.int + (-1 if stretch.ascending else 1), 0), 2**128 - 1))
 
 
 def key_of(place: Position) -> str:
@@ -152,6 +163,8 @@ def _page_size(text: str | None) -> int:
         raise _faulty("invalid page size")
     if int(text) < 1:
         raise _faulty("page size must be at least 1")
+    if int(text) > LARGEST_PAGE_SIZE:
+        raise _faulty(f"page size must be at most {MAX_PAGE_SIZE}")
     return min(int(text), MAX_PAGE_SIZE)
 
 

@@ -23,5 +23,8 @@ def speaking(paths: Mapping[str, str], *, number: str = "", rule: str = "wrong_f
         if reason.kind is Kind.CONFLICT and reason.subject == "custom_host":
             raise invalid(paths[reason.subject], "unique", "email address must be unique") from None
         if reason.kind is Kind.INVALID and reason.subject in paths:
-            raise invalid(paths[reason.subject], "wrong_format", reason.sentence) from None
+            path, told = paths[reason.subject], reason.sentence
+            if told.startswith(f"{reason.subject} "):
+                told = path + told.removeprefix(reason.subject)
+            raise invalid(path, "wrong_format", told) from None
         raise
