@@ -14,10 +14,11 @@ from gateway.errors import Kind, refuse
 from gateway.fax import Direction, Fax, Origin, Quality, State
 from gateway.ids import new_id
 from gateway.intake.desk import RESERVE_BYTES
+from gateway.intake.once import Once
 from gateway.limits import Limits
 from gateway.outbox import enter
 from gateway.sandbox import Sandbox
-from gateway.store import provision, shares
+from gateway.store import faxes, mailbag, provision, shares
 from gateway.store.blobs import Blobs, Spool
 from gateway.store.database import Database, Tx
 from gateway.store.schema import accounts, applications
@@ -97,9 +98,14 @@ class Submit:
         self._sandbox = sandbox
 
     async def take(
-        self, wish: Submission, documents: Sequence[Document], also: Callable[[Tx, Fax], None] | None = None
+        self,
+        wish: Submission,
+        documents: Sequence[Document],
+        also: Callable[[Tx, Fax], None] | None = None,
+        once: Once | None = None,
     ) -> Fax:
         """Make a fax of *documents*, joined in their order, and return it after the commit; *also* runs in its unit.
+        When *once* says that the request was taken before, its fax is returned and nothing is stored.
 
         Spools of *documents* are sealed or, when this raises, dropped. Raises Refusal: NUMBER_INVALID,
         DESTINATION_NOT_ALLOWED, APPLICATION_INACTIVE, NOTHING_TO_FAX, what is wrong with a file, STORAGE_FULL or
@@ -110,11 +116,16 @@ class Submit:
             made = await self._fax(wish, [await self._checked(document) for document in documents])
             before: list[Callable[[], object]] = [spool.seal for spool in spools]
             kept = [document for document in documents if isinstance(document, Kept)]
-            fax = await self._db.write(lambda tx: self._keep(tx, made, kept, also), before)
+            fax = await self._db.write(lambda tx: self._keep(tx, made, kept, also, once), before)
         finally:
             # What was sealed for a unit that then failed is not removed: whether it did fail is not always known.
             for spool in spools:
                 spool.discard()
+        if fax.id != made.id:
+            for spool in spools:
+                await self._blobs.removed(spool.key)
+            log.info("request repeated", fax=str(fax.id), origin=fax.origin.value)
+            return fax
         crashpoint.reach("submit.committed")
         log.info("request taken", fax=str(fax.id), origin=fax.origin.value, documents=len(documents))
         return fax
@@ -159,13 +170,28 @@ class Submit:
         self._limits.check(to_number)
         return _made(wish, to_number, documents)
 
-    def _keep(self, tx: Tx, fax: Fax, kept: Sequence[Kept], also: Callable[[Tx, Fax], None] | None) -> Fax:
+    def _keep(
+        self, tx: Tx, fax: Fax, kept: Sequence[Kept], also: Callable[[Tx, Fax], None] | None, once: Once | None
+    ) -> Fax:
+        earlier = None if once is None else _taken_before(tx, fax, once)
+        if earlier is not None:
+            return earlier
         (entered,) = enter(tx, self._limits, [fax])
         for document in kept:
             shares.share(tx, document.blob, fax.id)
         if also is not None:
             also(tx, entered)
         return entered
+
+
+def _taken_before(tx: Tx, fax: Fax, once: Once) -> Fax | None:
+    """Return the fax of the same request, None when it is this one."""
+    owner = mailbag.first_fax(tx, once.key, fax.id, once.lasts, since=once.since, unless=())
+    earlier = faxes.get(tx, owner) if owner != fax.id else None
+    if earlier is not None and earlier.to_number != fax.to_number:
+        sentence = "this key was used for a fax to another number; give every fax a key of its own"
+        raise refuse(Kind.INVALID, sentence, "Idempotency-Key")
+    return earlier
 
 
 def _made(wish: Submission, to_number: str, documents: list[dict[str, Any]]) -> Fax:

@@ -1,5 +1,6 @@
 """Messages that were taken in, which of them are the same mail again, and renderings of documents."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,8 @@ from gateway.fax import State
 from gateway.store.database import Row, add, first, insert_new
 from gateway.store.schema import faxes, messages, renderings, submissions
 
-_DEAD = [State.FAILED.value, State.CANCELED.value]
+#: After these the same mail is sent anew.
+DEAD = frozenset({State.FAILED, State.CANCELED})
 
 
 def insert_message(tx: Connection, values: dict[str, Any]) -> None:
@@ -36,21 +38,32 @@ def delete_rendering(tx: Connection, rendering_id: UUID) -> list[str]:
     return [] if row is None else [row["tiff_blob"], row["pdf_blob"], row["preview_blob"]]
 
 
-def first_fax(tx: Connection, key: str, fax_id: UUID, lasts: timedelta) -> UUID:
-    """Claim *key* for a new fax and return the fax that owns it: the new one, or the earlier one of the same mail.
+def first_fax(
+    tx: Connection,
+    key: str,
+    fax_id: UUID,
+    lasts: timedelta,
+    *,
+    since: datetime | None = None,
+    unless: Collection[State] = DEAD,
+) -> UUID:
+    """Claim *key* for a new fax and return the fax that owns it: the new one, or the earlier one of the same mail or
+    request.
 
-    An earlier claim counts until it expires, while its fax has neither failed nor been canceled.
+    An earlier claim counts until it expires, if it was made *since* then, unless its fax is in one of the states
+    *unless* or has been erased.
     """
     now = datetime.now(UTC)
     if insert_new(tx, submissions, {"key": key, "fax_id": fax_id, "at": now, "until": now + lasts}):
         return fax_id
     # The claim is locked by itself and the fax read afterwards: in one statement with both, whoever waited for the lock
     # would get the new claim beside the old fax, that is no row, and take the claim over once more.
-    mine = select(submissions.c.fax_id, submissions.c.until).where(submissions.c.key == key).with_for_update()
-    row = tx.execute(mine).first()
-    if row is not None and row.until > now:
-        state = tx.execute(select(faxes.c.state).where(faxes.c.id == row.fax_id)).scalar()
-        if state is not None and state not in _DEAD:
+    claims = (submissions.c.fax_id, submissions.c.until, submissions.c.at)
+    row = tx.execute(select(*claims).where(submissions.c.key == key).with_for_update()).first()
+    if row is not None and row.until > now and (since is None or row.at >= since):
+        there = (faxes.c.id == row.fax_id, faxes.c.erased_at.is_(None))
+        state = tx.execute(select(faxes.c.state).where(*there)).scalar()
+        if state is not None and State(state) not in unless:
             earlier: UUID = row.fax_id
             return earlier
     tx.execute(update(submissions).where(submissions.c.key == key).values(fax_id=fax_id, at=now, until=now + lasts))

@@ -15,6 +15,7 @@ from gateway.dialects import kazoo
 from gateway.fax import Fax, Origin
 from gateway.faxbox import Faxbox
 from gateway.fetch import Fetcher
+from gateway.intake.once import Once
 from gateway.intake.submit import Remote, Submission, Submit, Supplied
 from gateway.outbox import Command
 from gateway.outbox.text import NUMBERS as TEXTS
@@ -23,6 +24,7 @@ from gateway.store import audit, provision
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database, Tx
 from gateway.store.schema import accounts
+from gateway.web import repeated
 from gateway.web.errors import Fault
 from gateway.web.kazoo import envelope
 from gateway.web.kazoo.answers import answered, invalid
@@ -68,17 +70,20 @@ class Create:
         """Answer 201 once the fax is safe; it has no document yet when that is named by a URL."""
         caller, faxbox_id = await self._reach.faxbox(request)
         box = await provision.faxbox_of(self._db, caller.account_id, faxbox_id) if faxbox_id else None
+        once = repeated.named(request, caller.account_id)
         if envelope.is_json(request):
-            fax = await self._take(caller, box, await envelope.data_of(request), [])
+            fax = await self._take(caller, box, await envelope.data_of(request), [], once)
         elif request.content_type.startswith("multipart/") or request.content_type in _FILES:
             async with received(request, self._blobs) as upload:
-                fax = await self._take(caller, box, _data_of(upload.values), upload.files)
+                fax = await self._take(caller, box, _data_of(upload.values), upload.files, once)
         else:
             raise envelope.unsupported(request)
         shown = kazoo.fax_shown(fax)
         return answered(request, shown, status=201, location=kazoo.plain_id(fax.id))
 
-    async def _take(self, caller: Caller, box: Faxbox | None, data: dict[str, Any], files: list[Supplied]) -> Fax:
+    async def _take(
+        self, caller: Caller, box: Faxbox | None, data: dict[str, Any], files: list[Supplied], once: Once | None
+    ) -> Fax:
         box = box or await self._named_box(caller, data)
         data = kazoo.public(data, "tx_result", "status", "folder", "created", "delivered")
         if box is not None:
@@ -104,17 +109,22 @@ class Create:
             extra={kazoo.FAX_KEPT: data, TEXTS: texted(wish, account["country"])},
             **more,
         )
-        return await self._submitted(caller, submission, documents, origination)
+        return await self._submitted(caller, submission, documents, origination, once)
 
     async def _submitted(
-        self, caller: Caller, submission: Submission, documents: Sequence[Supplied | Remote], origination: Origination
+        self,
+        caller: Caller,
+        submission: Submission,
+        documents: Sequence[Supplied | Remote],
+        origination: Origination,
+        once: Once | None,
     ) -> Fax:
         def also(tx: Tx, fax: Fax) -> None:
             origination.stop(tx, self._command, fax)
             audit.note(tx, caller.actor, Action.SENT, account_id=fax.account_id, fax_id=fax.id)
 
         with speaking(kazoo.FAX_PATHS, number="document.to_number", rule="required"):
-            return await self._submit.take(submission, documents, also)
+            return await self._submit.take(submission, documents, also, once)
 
     async def _named_box(self, caller: Caller, data: dict[str, Any]) -> Faxbox | None:
         """Return the faxbox that ``data`` names."""

@@ -1,6 +1,7 @@
 """``POST /v2/faxes``: a fax is sent, of documents by URL, of a file in the media storage, or of files in the form."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -14,11 +15,13 @@ from gateway.dialects.telnyx.shapes import success
 from gateway.errors import Kind, Refusal, refuse
 from gateway.fax import Fax, Origin
 from gateway.fetch import Fetcher
+from gateway.intake.once import Once
 from gateway.intake.submit import Document, Kept, Remote, Submission, Submit, Supplied
 from gateway.media import MAX_BYTES, Media
 from gateway.store import faxes, media, provision
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database, Tx, scalar
+from gateway.web import repeated
 from gateway.web.auth import Auth
 from gateway.web.errors import Fault
 from gateway.web.openapi import Common, Operation
@@ -69,6 +72,7 @@ class Sending:
 
     async def create(self, request: web.Request) -> web.Response:
         """Answer 202 once the fax is safe; what becomes of it is told by events."""
+        arrived = datetime.now(UTC)
         who = await caller(request, self._auth)
         await self._paced(who)
         async with reading(request, self._blobs, {FIELD: MAX_BYTES}) as form:
@@ -80,7 +84,8 @@ class Sending:
             await self._checked(who, wish)
             file = await self._stored(who, wish)
             documents = self._documents(form, wish, file)
-            fax = await self._take(who, _submission(who, application, wish), documents, file)
+            once = await _once(request, who, form, arrived)
+            fax = await self._take(who, _submission(who, application, wish), documents, file, once)
         return answered((await self._faxes.shown(fax))[0], status=202)
 
     async def _paced(self, who: Caller) -> None:
@@ -116,7 +121,9 @@ class Sending:
             return [Remote(url, name=urlsplit(url).path.rpartition("/")[2][:255]) for url in wish.urls]
         return [Supplied(each.spool, each.media_type, each.name) for each in form.files.get(FIELD, [])]
 
-    async def _take(self, who: Caller, wish: Submission, documents: Sequence[Document], file: Media | None) -> Fax:
+    async def _take(
+        self, who: Caller, wish: Submission, documents: Sequence[Document], file: Media | None, once: Once | None
+    ) -> Fax:
         def also(tx: Tx, fax: Fax) -> None:
             now = media.get(tx, file.id) if file is not None else None
             if file is not None and (now is None or now.blob != file.blob):
@@ -124,11 +131,21 @@ class Sending:
             who.note(tx, Action.SENT, fax_id=fax.id)
 
         try:
-            return await self._submit.take(wish, documents, also)
+            return await self._submit.take(wish, documents, also, once)
         except Refusal as refusal:
             if refusal.reason.temporary:
                 raise
             raise pointed(refusal.reason, {**_POINTERS, "media_name": "/media_name"}) from refusal
+
+
+async def _once(request: web.Request, who: Caller, form: Form, arrived: datetime) -> Once | None:
+    """Return how to tell that the request was taken before: a program that got no answer sends it again."""
+    try:
+        key = repeated.named(request, who.account_id)
+    except Refusal as refusal:
+        raise pointed(refusal.reason, {}) from refusal
+    files = [each.spool.file for each in form.files.get(FIELD, [])]
+    return key or await repeated.counted(request, who.account_id, form.fields, files, arrived)
 
 
 def _submission(who: Caller, application: Application, wish: telnyx.FaxWish) -> Submission:
