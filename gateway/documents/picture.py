@@ -9,6 +9,9 @@ from gateway.documents.raster import Grid, Placement, Raster
 MOST_DOTS = 120_000_000
 Image.MAX_IMAGE_PIXELS = MOST_DOTS
 
+#: What is called 16-bit grey may be the 12 bits or fewer of a scanner or a camera.
+_LEAST_WHITE = 1 << 14
+
 #: What Pillow raises for broken files, by experience with many of them.
 BROKEN = (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, EOFError, OverflowError, ArithmeticError)
 BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -63,9 +66,14 @@ def to_grey(image: Image.Image) -> Image.Image:
 
 
 def _stretched(image: Image.Image) -> Image.Image:
-    """Bring whole numbers or fractions of any range to 0..255; 16-bit grey keeps its own black and white."""
+    """Bring whole numbers or fractions of any range to 0..255.
+
+    16-bit grey keeps its own black and white; where it has no light tone at all, its 16 bits hold fewer.
+    """
     values = image.convert("F")
-    low, high = (0.0, 65535.0) if image.mode.startswith("I;16") else values.getextrema()
+    low, high = values.getextrema()
+    if image.mode.startswith("I;16") and isinstance(high, float) and high >= _LEAST_WHITE:
+        low, high = 0.0, 65535.0
     if not isinstance(low, float) or not isinstance(high, float) or not high > low:
         return Image.new("L", image.size, 255)
     scale = 255 / (high - low)

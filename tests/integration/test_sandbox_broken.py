@@ -20,9 +20,9 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
 _FILES = 1000
 _WARM_UP = 100
-_GROWTH = 10 * 1024 * 1024
+GROWTH = 10 * 1024 * 1024
 #: What a document itself can be blamed for.
-_BLAME = {
+BLAME = {
     *(Kind.DOCUMENT_BROKEN, Kind.DOCUMENT_ENCRYPTED, Kind.DOCUMENT_TOO_LARGE),
     *(Kind.TOO_MANY_PAGES, Kind.PAGES_DISAGREE, Kind.RENDERING_STOPPED),
 }
@@ -87,7 +87,7 @@ async def outcome(sandbox: Sandbox, name: str, data: bytes) -> str:
         result = await sandbox.render([files.new(data).fileno()], source, made.outputs)
     except Refusal as refusal:
         reason = refusal.reason
-        named = reason.kind in _BLAME and name in reason.sentence
+        named = reason.kind in BLAME and name in reason.sentence
         return reason.kind.value if named else f"{name}: {reason}"
     else:
         whole = result.pages == tiff_pages(made.read()[0], 1000)
@@ -114,8 +114,8 @@ async def test_broken_documents_are_shown_or_refused_and_leave_the_daemon_as_it_
         grown = resident() - before
     finally:
         await sandbox.stop()
-    assert grown < _GROWTH, f"{grown / 1024 / 1024:.1f} MB"
+    assert grown < GROWTH, f"{grown / 1024 / 1024:.1f} MB"
     assert sum(counts.values()) == _WARM_UP + _FILES
-    assert counts.keys() <= {"shown", *(kind.value for kind in _BLAME)}, counts
+    assert counts.keys() <= {"shown", *(kind.value for kind in BLAME)}, counts
     assert min(counts["shown"], counts[Kind.DOCUMENT_BROKEN]) > 100, counts
     print(f"{counts}, {grown / 1024:.0f} KB grown")

@@ -124,6 +124,14 @@ def test_pictures_of_every_kind_come_out_black_on_white(mode: str) -> None:
     assert box == pytest.approx((173, 216, 576, 432), abs=6)
 
 
+@pytest.mark.parametrize("white", [65535, 4095, 255])
+def test_sixteen_bits_may_hold_fewer(white: int) -> None:
+    page = drawing().convert("I").point(lambda value: value * (white / 255)).convert("I;16")
+    assert page.getextrema() == (0, white)
+    black = ink(grey(saved(page, dpi=(100, 100)), FINE))
+    assert black.getbbox() == pytest.approx((173, 216, 576, 432), abs=6)
+
+
 def test_what_is_transparent_is_paper() -> None:
     image = Image.new("RGBA", (850, 1100), (0, 0, 0, 0))
     assert to_grey(image).getextrema() == (255, 255)
