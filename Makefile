@@ -21,7 +21,7 @@ PIP := $(BIN)/python -m pip install --quiet
 
 help:
 	@echo "make run       the whole gateway on embedded parts: one fax goes round, then it waits for yours"
-	@echo "make test      the tests that need nothing but PyPI"
+	@echo "make test      the tests that need nothing but PyPI, in under five minutes"
 	@echo "make test-all  these, and then those that need more programs or minutes; nothing may be skipped"
 	@echo "make faults    break it in every way for an hour or two, and write down what happened"
 	@echo "make lint      ruff, mypy and the import layers"

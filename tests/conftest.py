@@ -37,7 +37,7 @@ def s3_server() -> Iterator[s3.S3]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.full)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a fresh, empty database: the test runs once on each engine."""
     if request.param == "sqlite":

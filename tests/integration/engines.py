@@ -15,7 +15,10 @@ from gateway.store.database import Database, Row, Tx, open_database
 from gateway.store.events import set_watermark
 from gateway.store.schema.trail import KEPT_SINCE
 
-ENGINES = ["sqlite", "postgresql"]
+#: Both, where the engine itself is what is tested.
+BOTH = ["sqlite", "postgresql"]
+#: The second one takes as long again: what is tested with it is rather the story than the engine.
+ENGINES: list[Any] = ["sqlite", pytest.param("postgresql", marks=pytest.mark.full)]
 #: Ends a test that would never end, in seconds.
 HANG = 30
 

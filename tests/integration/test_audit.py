@@ -16,12 +16,12 @@ from gateway.store.database import Database, Tx, Violation
 from gateway.store.schema.trail import KEEPERS
 from tests import samples
 from tests.integration.cli_house import new_house
-from tests.integration.engines import ENGINES, store
+from tests.integration.engines import BOTH, store
 
 CLERK = Actor("token", "t-1", "192.0.2.7")
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=BOTH)
 async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     async with store(request, tmp_path) as db:
         yield db

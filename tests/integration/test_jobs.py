@@ -12,7 +12,7 @@ from gateway.store import jobs, schema
 from gateway.store.database import Database, Tx, add
 from gateway.store.jobs import HOLD_LASTS, LATER, URGENT, Job, Keys
 from gateway.store.lease import LeaseLost
-from tests.integration.engines import ENGINES, rows, store
+from tests.integration.engines import BOTH, rows, store
 
 KIND = "work"
 LINE: Keys = [("number:+12025550123", 1)]
@@ -57,7 +57,7 @@ class Queue:
         return {row["owner"] for row in await rows(self.db, schema.holds, key=key)}
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=BOTH)
 async def queue(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Queue]:
     async with store(request, tmp_path) as db:
         queue = Queue(db)

@@ -17,7 +17,7 @@ from gateway.store import migrate
 from gateway.store.database import Database, Tx, open_database
 from gateway.store.schema import metadata
 from gateway.store.schema.trail import KEEPERS
-from tests.integration.engines import ENGINES, HANG, store
+from tests.integration.engines import BOTH, HANG, store
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def empty(database_url: str) -> AsyncIterator[Database]:
     await db.close()
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=BOTH)
 async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     async with store(request, tmp_path) as db:
         yield db

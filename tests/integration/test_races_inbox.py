@@ -21,14 +21,14 @@ from gateway.outbox import TRANSMIT
 from gateway.store import faxes, mailbag, postgres, schema
 from gateway.store.database import Tx
 from gateway.telling import Tale
-from tests.integration.engines import ENGINES, HANG, rows, store
+from tests.integration.engines import BOTH, HANG, rows, store
 from tests.integration.house import CLINIC, House, built, said
 
 CALLER = "+12125550199"
 TRIALS = 8
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=BOTH)
 async def house(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[House]:

@@ -11,13 +11,13 @@ import pytest
 from gateway.store import jobs, postgres, schema
 from gateway.store.database import Database, Tx, open_database
 from gateway.store.jobs import Job, Keys
-from tests.integration.engines import ENGINES, HANG, rows, store
+from tests.integration.engines import BOTH, HANG, rows, store
 
 KIND = "work"
 WORKERS = 4
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=BOTH)
 async def machines(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[list[Database]]:

@@ -25,13 +25,13 @@ from gateway.store import attempts, jobs, postgres, schema
 from gateway.store.jobs import Job
 from gateway.telling import Tale
 from tests.integration.between import Between
-from tests.integration.engines import ENGINES, HANG, rows, store
+from tests.integration.engines import BOTH, HANG, rows, store
 from tests.integration.house import SENDER, House, built, said
 
 TRIALS = 8
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=BOTH)
 async def house(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[House]:

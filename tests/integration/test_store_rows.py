@@ -15,7 +15,7 @@ from gateway.ids import new_id
 from gateway.store.database import Database, Tx, add, older_than, one, scalar
 from gateway.store.schema import events, faxes, metadata, revisions, smtplog, watermarks
 from gateway.store.types import UtcDateTime
-from tests.integration.engines import ENGINES, rows, store
+from tests.integration.engines import BOTH, rows, store
 
 IDENTITY = new_id()
 SMTPLOG, EVENTS = smtplog.columns.keys(), events.columns.keys()
@@ -24,7 +24,7 @@ WORDS = "Größe 漢字 '; -- \" % : ? \\ \u2028"
 JSON_VALUE: dict[str, Any] = {"list": [1, 2.5, None, True, [], {}], "text": WORDS, "nested": {"a": {"b": "c"}}}
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=BOTH)
 async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     async with store(request, tmp_path) as db:
         yield db

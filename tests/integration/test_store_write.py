@@ -16,18 +16,18 @@ from gateway.store import migrate
 from gateway.store.database import Database, Tx, Violation, add, changed, first, insert_new, open_database
 from gateway.store.schema import revisions
 from tests.carriers.rawserver import unused_port
-from tests.integration.engines import ENGINES, HANG, rows, store
+from tests.integration.engines import BOTH, HANG, rows, store
 
 Unit = Callable[[Tx], Any]
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=BOTH)
 async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     async with store(request, tmp_path) as db:
         yield db
 
 
-@pytest.fixture(params=ENGINES[:1])
+@pytest.fixture(params=BOTH[:1])
 async def lite(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     async with store(request, tmp_path) as db:
         yield db
