@@ -69,7 +69,7 @@ def write(page: Path, name: str, line: str) -> None:
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     table, _, after = rest.partition(END)
-    lines = {found[1]: row for row in table.splitlines() if (found := re.match(r"\| (F\d+) \|", row))}
+    lines = {found[1]: row for row in table.splitlines() if (found := re.match(r"\| (F\d+b?) \|", row))}
     lines[name] = line
     order = [fault.name for fault in FAULTS if fault.name in lines]
     rows = "\n".join([HEAD, RULE, *(lines[each] for each in order)])

@@ -1,10 +1,14 @@
 """All faults, in the order of the table."""
 
-from tests.faults import backup, carrier, kill, machines, mails, poison, smarthost, stop
+from tests.faults import backup, carrier, disk, kill, machines, mails, poison, smarthost, stop
 from tests.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
     kill.FAULT,
+    disk.POWER,
+    disk.FULL,
+    disk.FAILING,
+    disk.LOCKED,
     carrier.AMBIGUOUS,
     carrier.DOWN,
     carrier.WEBHOOKS,
