@@ -58,7 +58,7 @@ class Worker:
         self._most_faults = most_faults
         self._epoch = 0
         self._held = Lease(lease)
-        self._running: dict[asyncio.Task[None], str] = {}
+        self._running: dict[asyncio.Task[None], Job] = {}
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._stopping = False
@@ -111,14 +111,14 @@ class Worker:
             claimed, due = await self._take()
             for job in claimed:
                 task = asyncio.create_task(self._do(replace(job, lease=self._held)))
-                self._running[task] = job.kind
+                self._running[task] = job
                 task.add_done_callback(self._done)
         until_due = TICK if due is None else (due - datetime.now(UTC)).total_seconds()
         return min(TICK, max(0.005, until_due))
 
     async def _take(self) -> tuple[list[Job], datetime | None]:
         """Return claimed jobs, and when the next one is due."""
-        busy = Counter(self._running.values())
+        busy = Counter(job.kind for job in self._running.values())
         room = {kind: free for kind, most in self._rooms.items() if (free := most - busy[kind]) > 0}
 
         def unit(tx: Tx) -> tuple[list[Job], datetime | None]:
@@ -175,7 +175,7 @@ class Worker:
         except LeaseLost:
             log.warning("another worker has taken this job over")
         except Exception:
-            # The lease brings the job back when the database answers again.
+            # Found again among those that nobody runs, when the database answers.
             log.exception("job could not be put back")
 
     async def _live(self) -> None:
@@ -191,9 +191,18 @@ class Worker:
                     return
                 self._held.renewed(asked)
                 await self._db.write(self._sweep)
+                await self._find_again()
                 await self._measure()
             except Exception:
                 log.exception("the node could not say that it lives")
+
+    async def _find_again(self) -> None:
+        """Give back what this node is said to run and does not: the database was not there at its claim or its end."""
+        async with self._claiming:
+            running = [job.id for job in self._running.values()]
+            found = await self._db.write(lambda tx: jobs.give_back(tx, self._node, self._epoch, running))
+        if found:
+            log.warning("jobs found that nobody ran", number=found)
 
     def _sweep(self, tx: Tx) -> None:
         jobs.take_over(tx, self._lease)

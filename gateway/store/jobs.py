@@ -15,6 +15,7 @@ Leases are per node. A node says that it lives by ``beat``; the jobs of one that
 for others, and everything the old one still tries to write meets no row, because its epoch has passed.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -321,6 +322,11 @@ def leave(tx: Connection, node: str, epoch: int) -> None:
     """Say good-bye: the node's jobs become ready at once, and its epoch has passed."""
     tx.execute(update(nodes).where(nodes.c.id == node, nodes.c.epoch == epoch).values(epoch=epoch + 1))
     _give_back(tx, (jobs.c.node == node) & (jobs.c.epoch == epoch), crashes=0)
+
+
+def give_back(tx: Connection, node: str, epoch: int, running: Collection[int]) -> int:
+    """Make ready what is noted as running in this epoch of a node, but for *running*; return how many."""
+    return _give_back(tx, (jobs.c.node == node) & (jobs.c.epoch == epoch) & jobs.c.id.not_in(running), crashes=0)
 
 
 def _give_back(tx: Connection, which: Any, crashes: int = 1) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.errors import Kind, refuse
 from gateway.store import jobs, schema
 from gateway.store.database import Before, Database, Tx
 from gateway.store.jobs import Job
@@ -112,6 +113,39 @@ async def test_a_job_that_raises_comes_again_later_and_says_why(db: Database) ->
 
 async def _put_back(db: Database, count: int) -> bool:
     return len([row for row in await rows(db, schema.jobs) if row["state"] == "scheduled" and row["tries"]]) == count
+
+
+@pytest.mark.parametrize("moment", ["claim", "end"])
+async def test_a_job_that_the_database_keeps_as_running_is_found_again(
+    moment: str, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its claim was committed and not answered, or it could not be put back; this node lives, so no lease ends."""
+    write, failed = db.write, list[str]()
+
+    async def unsteady(unit: Callable[[Tx], Any], before: Sequence[Before] = ()) -> Any:
+        away = refuse(Kind.STORAGE_BUSY, "the database is away")
+        if moment == "end" and bench.began == ["x"] and not failed:
+            failed.append(moment)
+            raise away
+        value = await write(unit, before)
+        if moment == "claim" and isinstance(value, tuple) and value[0] and not failed:
+            failed.append(moment)
+            raise away
+        return value
+
+    class Fails(Bench):
+        async def story(self, job: Job) -> None:
+            if moment == "end" and self.began == ["x"]:
+                raise LookupError("no such thing")
+
+    bench = Fails(db, lease=timedelta(seconds=1))
+    await bench.enqueue("x")
+    monkeypatch.setattr(db, "write", unsteady)
+    await bench.start()
+    await until(lambda: _same(bench.done, ["x"]), "the job")
+    assert failed == [moment]
+    assert await bench.states() == {}
+    await bench.stop()
 
 
 async def test_what_another_worker_has_taken_over_is_left_to_it(db: Database) -> None:
