@@ -39,9 +39,9 @@ class Postgres:
         """Return the URL of *database*."""
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
 
-    def create(self, database: str) -> str:
-        """Make an empty *database* and return its URL."""
-        self._call("createdb", "--template=template0", database)
+    def create(self, database: str, template: str = "template0") -> str:
+        """Make a *database*, empty or like another one that nobody uses, and return its URL."""
+        self._call("createdb", f"--template={template}", database)
         return self.url(database)
 
     def drop(self, database: str) -> None:

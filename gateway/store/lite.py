@@ -10,7 +10,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -220,10 +220,11 @@ class Lite:
         """See Database."""
 
         def run() -> T:
-            with self._engine.connect() as tx:
+            with self._engine.connect() as tx, _without_foreign_keys(tx):
                 tx.exec_driver_sql("BEGIN IMMEDIATE")
                 try:
                     value = work(tx)
+                    _check_foreign_keys(tx)
                 except BaseException:
                     tx.exec_driver_sql("ROLLBACK")
                     raise
@@ -271,6 +272,23 @@ class Lite:
         for reader in self._open_readers:
             await reader.close()
         self._engine.dispose()
+
+
+@contextlib.contextmanager
+def _without_foreign_keys(tx: Connection) -> Iterator[None]:
+    """A table that is made anew under its old name is dropped in between, and whatever refers to its rows would go with
+    them (ON DELETE CASCADE). Within a transaction this cannot be said: https://sqlite.org/lang_altertable.html."""
+    tx.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        tx.exec_driver_sql("PRAGMA foreign_keys=ON")
+
+
+def _check_foreign_keys(tx: Connection) -> None:
+    broken = tx.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise RuntimeError(f"rows of {broken[0]} refer to rows of {broken[2]} that are not there; nothing was changed")
 
 
 def _fetched(connection: sqlite3.Connection, prepared: list[tuple[str, dict[str, Any]]]) -> list[list[Any]]:

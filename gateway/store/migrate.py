@@ -35,8 +35,10 @@ async def current(db: Database) -> str:
 
 
 async def upgrade(db: Database) -> tuple[str, str]:
-    """Bring the schema to ``newest`` in one transaction; return the revisions before and after."""
+    """Bring the schema to ``newest`` in one transaction; return the revisions before and after. Raises
+    ConfigurationError for the schema of a later release."""
     before = await current(db)
+    _require_known(before)
     await db.migrate(lambda tx: command.upgrade(_config(tx), "head"))
     return before, await current(db)
 
@@ -46,10 +48,15 @@ async def require_current(db: Database) -> None:
     found, needed = await current(db), newest()
     if found == needed:
         return
-    if found and found not in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}:
-        raise ConfigurationError(
-            f"the database has schema {found}, which is newer than this release knows ({needed}); "
-            "install the newer release of faxgate again"
-        )
+    _require_known(found)
     state = f"has schema {found}" if found else "is empty"
     raise ConfigurationError(f"the database {state} and this release needs {needed}; run: faxgate migrate")
+
+
+def _require_known(found: str) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if found and found not in known:
+        raise ConfigurationError(
+            f"the database has schema {found}, which is newer than this release knows ({newest()}); "
+            "install the newer release of faxgate again"
+        )

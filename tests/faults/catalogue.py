@@ -1,6 +1,6 @@
 """All faults, in the order of the table."""
 
-from tests.faults import backup, carrier, disk, kill, machines, mails, poison, smarthost, stop
+from tests.faults import backup, carrier, disk, kill, machines, mails, poison, smarthost, stop, upgrade
 from tests.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
@@ -20,4 +20,5 @@ FAULTS: tuple[Fault, ...] = (
     mails.LOST,
     mails.LOOPS,
     backup.FAULT,
+    upgrade.FAULT,
 )

@@ -4,17 +4,20 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import Table, column, insert, inspect, table, text
 
 from gateway.errors import ConfigurationError
-from gateway.store import migrate
-from gateway.store.database import Database, Tx, open_database
+from gateway.ids import new_id
+from gateway.store import migrate, schema
+from gateway.store.database import Database, Tx, Violation, open_database
 from gateway.store.schema import metadata
 from gateway.store.schema.trail import KEEPERS
 from tests.integration.engines import BOTH, HANG, store
@@ -89,6 +92,8 @@ async def test_a_newer_schema_is_not_touched(empty: Database) -> None:
     await empty.write(age)
     with pytest.raises(ConfigurationError, match=r"has schema 7777, which is newer than this release knows .* newer"):
         await migrate.require_current(empty)
+    with pytest.raises(ConfigurationError, match="newer than this release knows"):
+        await migrate.upgrade(empty)
 
 
 async def test_a_migration_that_fails_leaves_the_database_as_it_was(
@@ -157,3 +162,58 @@ async def test_the_audit_trail_is_kept_by_what_the_schema_says(db: Database) -> 
         "postgresql": {function.split("$$")[1], *(words.split()[2] for words in triggers)},
     }
     assert found == wanted[db.name]
+
+
+async def test_an_upgrade_from_the_first_schema_on_keeps_every_row(empty: Database) -> None:
+    """Some tables are made anew on the way, on SQLite, and what refers to their rows must not go with the old one."""
+    now, fax_id = datetime.now(UTC), new_id()
+    fax = {"id": fax_id, "direction": "outbound", "origin": "mail", "state": "queued", "parts": [], "notify": []}
+    words = ("client_state", "handle_kind", "handle", "document_blob")
+    rows: dict[Table, dict[str, Any]] = {
+        schema.faxes: {**fax, "created_at": now, "updated_at": now},
+        schema.attempts: {
+            **dict.fromkeys(words, "x"),
+            "id": new_id(),
+            "fax_id": fax_id,
+            "ordinal": 1,
+            "state": "intent",
+            "intent_at": now,
+        },
+        schema.outgoing: {
+            "id": new_id(),
+            "fax_id": fax_id,
+            "tale": "receipt",
+            "recipient": "nurse@acme.example",
+            "message_id": "<x@y>",
+            "state": "waiting",
+            "facts": {},
+            "created_at": now,
+        },
+    }
+    await empty.migrate(lambda tx: command.upgrade(migrate._config(tx), "0001"))
+
+    def insert_all(tx: Tx) -> None:
+        for known, values in rows.items():
+            columns = [column(name, known.c[name].type) for name in values]
+            tx.execute(insert(table(known.name, *columns)).values(values))
+
+    await empty.write(insert_all)
+    await migrate.upgrade(empty)
+    for known, values in rows.items():
+        (found,) = await empty.rows(known.select())
+        assert {name: found[name] for name in values} == values
+
+
+async def test_a_migration_that_leaves_a_row_without_what_it_refers_to_does_not_happen(tmp_path: Path) -> None:
+    empty = await open_database(f"sqlite:///{tmp_path}/broken.db")
+    try:
+        await migrate.upgrade(empty)
+        orphan = "INSERT INTO attempts (id, fax_id, ordinal, state, client_state, handle_kind, handle, document_blob, "
+        orphan += "intent_at) VALUES ('1', '2', 1, 'intent', 'x', 'x', 'x', 'x', '2026-01-01')"
+        with pytest.raises(RuntimeError, match="rows of attempts refer to rows of faxes that are not there"):
+            await empty.migrate(lambda tx: tx.execute(text(orphan)))
+        assert await empty.rows(schema.attempts.select()) == []
+        with pytest.raises(Violation):
+            await empty.write(lambda tx: tx.execute(text(orphan)))
+    finally:
+        await empty.close()
