@@ -104,7 +104,7 @@ class Daemon:
 
     async def _tools(self) -> Tools:
         settings = self.settings
-        sandbox = Sandbox(settings.sandbox.readers, settings.sandbox.renderers)
+        sandbox = Sandbox(settings.sandbox.readers, settings.sandbox.renderers, office=settings.sandbox.libreoffice)
         await sandbox.start()
         self._stack.push_async_callback(sandbox.stop)
         carrier = parts.gate(self.db, settings)

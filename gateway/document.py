@@ -24,6 +24,16 @@ class MediaType(StrEnum):
     HEIC = "image/heic"
     TEXT = "text/plain"
     HTML = "text/html"
+    DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+    DOC = "application/msword"
+    XLS = "application/vnd.ms-excel"
+    PPT = "application/vnd.ms-powerpoint"
+    ODT = "application/vnd.oasis.opendocument.text"
+    ODS = "application/vnd.oasis.opendocument.spreadsheet"
+    ODP = "application/vnd.oasis.opendocument.presentation"
+    RTF = "application/rtf"
     MAIL = "message/rfc822"
 
 
@@ -33,6 +43,23 @@ class Coding(StrEnum):
     T6 = "t6"
     T4 = "t4"  # each line of itself (MH)
     T4_2D = "t4_2d"  # most lines after the one above (MR)
+
+
+#: Types that LibreOffice opens for us, and the ending of their names.
+OFFICE = {
+    MediaType.DOCX: "docx",
+    MediaType.XLSX: "xlsx",
+    MediaType.PPTX: "pptx",
+    MediaType.DOC: "doc",
+    MediaType.XLS: "xls",
+    MediaType.PPT: "ppt",
+    MediaType.ODT: "odt",
+    MediaType.ODS: "ods",
+    MediaType.ODP: "odp",
+    MediaType.RTF: "rtf",
+}
+#: How their files begin: a zip archive, Microsoft's compound file, or RTF itself.
+_OFFICE_MAGIC = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf")
 
 
 #: Media types, and endings of file names, that claim to be a document which can be faxed. A document's first bytes
@@ -71,10 +98,14 @@ FAXABLE = {
     "text/html": MediaType.HTML,
     "htm": MediaType.HTML,
     "html": MediaType.HTML,
+    **{kind.value: kind for kind in OFFICE},
+    **{ending: kind for kind, ending in OFFICE.items()},
+    "text/rtf": MediaType.RTF,
+    "application/x-rtf": MediaType.RTF,
 }
 
 #: What one of them is called in a sentence about all.
-FAXABLE_NAMES = "PDF, TIFF, PNG, JPEG, GIF, WebP, HEIC or text"
+FAXABLE_NAMES = "PDF, TIFF, PNG, JPEG, GIF, WebP, HEIC, text or word processor file"
 
 
 #: Types that no bytes tell.
@@ -106,7 +137,10 @@ def sniff(head: bytes) -> MediaType | None:
 
 
 def recognised(head: bytes, claim: MediaType | None) -> MediaType | None:
-    """Return what a file that begins with *head* is; its *claim* counts where bytes say nothing, which is for text."""
+    """Return what a file that begins with *head* is; its *claim* counts where bytes say nothing, which is for text, or
+    not enough, which is for word processor files."""
+    if claim in OFFICE and head.startswith(_OFFICE_MAGIC):
+        return claim
     return sniff(head) or (claim if claim in TEXTS else None)
 
 

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     TOO_MANY_PAGES = "too_many_pages"
     PAGES_DISAGREE = "pages_disagree"
     RENDERING_STOPPED = "rendering_stopped"
+    FORMAT_UNSUPPORTED = "format_unsupported"
     # our own state
     STORAGE_FULL = "storage_full"
     STORAGE_BUSY = "storage_busy"

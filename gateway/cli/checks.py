@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway import parts
 from gateway.carriers.carrier import CarrierError
-from gateway.cli.check_sandbox import sandbox
+from gateway.cli.check_sandbox import office, sandbox
 from gateway.cli.context import answering, make_folder, opened
 from gateway.cli.finding import Finding, Verdict
 from gateway.errors import ConfigurationError, Refusal
@@ -33,7 +33,7 @@ async def look(settings: Settings, *, offline: bool) -> AsyncIterator[Finding]:
         yield finding
     yield await _tried("database", _database(settings))
     yield await _tried("blobs", _blobs(settings))
-    for finding in sandbox():
+    for finding in (*sandbox(), office(settings.sandbox.libreoffice)):
         yield finding
     if settings.fax.cover_template:
         yield await _tried("cover page", _cover(settings))

@@ -96,7 +96,7 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 
 
 async def _render(sources: list[BinaryIO], wish: Source, output: Path, told: Told) -> RenderedDocument:
-    sandbox = Sandbox(readers=0, renderers=1)
+    sandbox = Sandbox(readers=0, renderers=1, office="auto")
     try:
         with _written(output) as made, tempfile.TemporaryFile() as other, tempfile.TemporaryFile() as preview:
             tiff, pdf = (made, other) if output.suffix.lower() in _TIFF else (other, made)

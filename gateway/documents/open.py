@@ -10,6 +10,7 @@ from gateway.document import (
     FAXABLE_NAMES,
     MAX_BYTES,
     MAX_PAGES,
+    OFFICE,
     SNIFFED_BYTES,
     TEXTS,
     Inspection,
@@ -21,7 +22,7 @@ from gateway.documents.dots import Dots
 from gateway.documents.image_file import ImageFile
 from gateway.documents.pdf import Pdf
 from gateway.documents.raster import PAPER_HEIGHT, Raster
-from gateway.documents.refusal import refuse_document
+from gateway.documents.refusal import needs_office, refuse_document
 from gateway.documents.text_file import TextFile
 from gateway.documents.tiff import Tiff
 from gateway.errors import Kind, Refusal
@@ -68,6 +69,8 @@ def _open(data: bytes, label: str, claim: MediaType | None, height: float) -> Do
         raise refuse_document(Kind.DOCUMENT_BROKEN, label, f"{label} cannot be faxed: it is no {FAXABLE_NAMES}")
     if kind is MediaType.PDF:
         return Pdf(data, label)
+    if kind in OFFICE:
+        raise needs_office(label)
     if kind in TEXTS:
         return TextFile(data, label, kind, height)
     return Tiff(data, label) if kind is MediaType.TIFF else ImageFile(data, label, kind)

@@ -61,7 +61,7 @@ def why_ignored(leaf: Leaf, name: str, *, certain: bool = False) -> str:
         return "encrypted; send it without encryption"
     if kind in _CERTAIN:
         return _CERTAIN[kind]
-    if kind in {"text/plain", "text/html"} and (why := _why_text(leaf, name)):
+    if kind in {"text/plain", "text/html", "text/rtf"} and (why := _why_text(leaf, name)):
         return why
     if certain:
         return ""

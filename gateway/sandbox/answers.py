@@ -4,6 +4,8 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from gateway.document import (
+    MOST_DOCUMENTS,
+    OFFICE,
     Automatic,
     Inspection,
     Offers,
@@ -73,6 +75,17 @@ def rendered_from(value: object) -> RenderedDocument:
     known = _header(value)
     sizes = (_get(known, name, int) for name in ("pages", "tiff_bytes", "pdf_bytes", "preview_bytes"))
     return RenderedDocument(*sizes)
+
+
+def foreign_from(value: object) -> list[tuple[int, str, str]]:
+    """Read a ``foreign``: place, ending and label of each document that LibreOffice must open; raises Garbled."""
+    if not isinstance(value, list) or not 0 < len(value) <= MOST_DOCUMENTS:
+        raise Garbled("no documents")
+    known = [_header(entry) for entry in value]
+    found = [(_get(one, "at", int), _get(one, "ending", str), _get(one, "label", str)[:200]) for one in known]
+    if any(ending not in OFFICE.values() for _, ending, _ in found):
+        raise Garbled("no such ending")
+    return found
 
 
 def stamped_from(value: object) -> StampedDocument:

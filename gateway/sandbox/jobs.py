@@ -4,10 +4,10 @@ import errno
 import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from gateway.document import OFFICE, SNIFFED_BYTES, MediaType, claimed, recognised
 from gateway.document import Header as HeaderLine
-from gateway.document import MediaType, claimed
 from gateway.documents import fonts
 from gateway.documents.convert import convert
 from gateway.documents.ink import BLACK_BELOW
@@ -26,7 +26,7 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 def work(header: Header, channel: Channel, files: list[int]) -> None:
     """Do the job of *header* with *files* and send its answer."""
-    perform = {"render": _render, "convert": _convert, "stamp": _stamp}[header["do"]]
+    perform = {"render": _render, "convert": _convert, "stamp": _stamp, "extract": _extract}[header["do"]]
     channel.send(guarded(lambda: with_disk_errors(lambda: perform(header, channel, files))))
 
 
@@ -45,9 +45,34 @@ def with_disk_errors(perform: Callable[[], Header]) -> Header:
 def _render(header: Header, channel: Channel, files: list[int]) -> Header:
     source = Source.from_header(header["source"])
     outputs = Files(*(_emptied(descriptor) for descriptor in files[:3]))
-    inputs = _from_mail(source, files[3]) if source.kind == "mail" else _documents(source, files[3:])
+    converted: list[int] = header["converted"]
+    inputs = inputs_of(source, files[3 : len(files) - len(converted)])
+    for at, descriptor in zip(converted, files[len(files) - len(converted) :], strict=True):
+        inputs[at] = Input(inputs[at].label, whole(descriptor), MediaType.PDF)
+    if not converted and (foreign := _foreign(inputs)):
+        return {"foreign": foreign}
     result = render(inputs, _raster(source), outputs, _progress(channel), source.coding)
     return {"rendered": asdict(result)}
+
+
+def inputs_of(source: Source, files: list[int]) -> list[Input]:
+    """Return the documents that *source* names in *files*."""
+    return _from_mail(source, files[0]) if source.kind == "mail" else _documents(source, files)
+
+
+def _foreign(inputs: list[Input]) -> list[dict[str, Any]]:
+    """Return the places, endings and labels of the documents that LibreOffice must open."""
+    kinds = [recognised(item.data[:SNIFFED_BYTES], item.claim) for item in inputs]
+    return [
+        {"at": at, "ending": OFFICE[kind], "label": inputs[at].label} for at, kind in enumerate(kinds) if kind in OFFICE
+    ]
+
+
+def _extract(header: Header, channel: Channel, files: list[int]) -> Header:
+    with _emptied(files[0]) as output:
+        return {
+            "extracted": output.write(inputs_of(Source.from_header(header["source"]), files[1:])[header["at"]].data)
+        }
 
 
 def _raster(source: Source) -> Raster:

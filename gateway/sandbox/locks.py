@@ -41,6 +41,19 @@ _COMPUTING = """
 _FORKING = """
     clone wait4 waitid pidfd_open pidfd_send_signal kill prctl setsid prlimit64 setrlimit seccomp
 """
+#: What LibreOffice needs beside: files in its own folder, and threads that wait for each other.
+_WORKING = """
+    open openat creat mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink symlinkat
+    chmod fchmod fchmodat utimensat truncate fallocate fsync fdatasync flock statfs fstatfs chdir fchdir getdents
+    eventfd2 pipe pipe2 epoll_create1 epoll_ctl epoll_wait epoll_pwait prctl prlimit64 set_tid_address
+    sched_getparam sched_getscheduler sched_get_priority_max sched_get_priority_min getpriority getpgrp getsid ioctl
+    getxattr fgetxattr lgetxattr
+"""
+#: What LibreOffice reads: its own files and what goes with them on a system.
+_OFFICE_READ = (
+    *("/usr/share", "/etc/libreoffice", "/var/lib/libreoffice", "/var/spool/libreoffice", "/etc/nsswitch.conf"),
+    *("/proc/self", "/proc/cpuinfo", "/proc/filesystems", "/sys/devices/system/cpu"),
+)
 #: Calls that are let through with such arguments only: files to read, threads of one's own, memory without code.
 _CAREFULLY = {
     "open": [ArgCmp(1, CmpOp.MASKED_EQ, 0, _WRITING)],
@@ -95,15 +108,22 @@ def zygote() -> Locks:
     return Locks(_landlock(), _load(_program(_FORKING)))
 
 
+def office(program: Path, folder: Path) -> Locks:
+    """Lock the process that LibreOffice, installed around *program*, runs in, for good: it may write in *folder*."""
+    return Locks(_landlock([program, *map(Path, _OFFICE_READ)], folder), _load(_program(_WORKING)))
+
+
 def child() -> None:
     """Lock a child of the zygote: it has the zygote's locks, and can neither fork nor loosen its bounds."""
     _load(_program())
 
 
-def _landlock() -> bool:
+def _landlock(more: Sequence[Path] = (), writable: Path | None = None) -> bool:
     rules = py_landlock.Landlock(strict=False)
     try:
-        for path in _readable():
+        if writable is not None:
+            rules.allow_read_write(writable)
+        for path in (*_readable(), *(path for path in more if path.exists())):
             access = py_landlock.AccessFs.READ_FILE
             rules.add_path_rule(path, access=access | py_landlock.AccessFs.READ_DIR if path.is_dir() else access)
         rules.apply()

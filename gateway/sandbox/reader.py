@@ -13,7 +13,7 @@ from mmap import ACCESS_READ, mmap
 
 from PIL import Image
 
-from gateway.document import MediaType, claimed, sniff
+from gateway.document import OFFICE, SNIFFED_BYTES, Inspection, MediaType, claimed, recognised, sniff
 from gateway.documents import image_file
 from gateway.documents import open as documents
 from gateway.documents.html import html_blocks
@@ -26,10 +26,22 @@ from gateway.sandbox.answers import reading_header
 from gateway.sandbox.requests import Limits
 from gateway.sandbox.wire import OUT_OF_MEMORY, Channel, Header, close_all, reason_header
 
+#: Where LibreOffice is, "" for nowhere.
+_office = ""
+
+
+def _pages_of_mail(data: bytes, label: str, claim: MediaType | None) -> int:
+    """Return the pages of a document; 0 for one whose pages only LibreOffice will tell, later, where it is there."""
+    if _office and recognised(data[:SNIFFED_BYTES], claim) in OFFICE:
+        documents.check_size(len(data), label)
+        return 0
+    return documents.pages_of_mail(data, label, claim)
+
+
 DOCUMENTS = parse.Documents(
     sniff=sniff,
     extent=image_file.extent,
-    count_pages=documents.pages_of_mail,
+    count_pages=_pages_of_mail,
     check_size=documents.check_size,
     check_length=documents.check_length,
 )
@@ -43,6 +55,8 @@ THE_DOCUMENT = "the document"
 
 def main(descriptor: int, limits: Limits) -> None:
     """Serve requests on *descriptor* until the daemon closes it."""
+    global _office  # noqa: PLW0603  # what DOCUMENTS was made with, before anything is read
+    _office = limits.office
     confine.worker()
     Image.init()  # every reader of pictures now: later nothing may be loaded
     held = confine.reader(limits)
@@ -93,7 +107,7 @@ def _answer(header: Header, descriptor: int) -> Header:
         return _evidence(header, descriptor)
     if header["do"] == "inspect":
         claim = claimed(str(header["media_type"]), str(header["name"]))
-        return {"inspection": asdict(documents.inspect(whole(descriptor), THE_DOCUMENT, claim))}
+        return {"inspection": asdict(_inspected(whole(descriptor), claim))}
     raise refuse(Kind.INTERNAL, "the request is unknown")
 
 
@@ -115,6 +129,13 @@ def note(message: Buffer) -> str:
         for kind, text in own_text(message)
     )
     return "\n\n".join(piece.strip() for piece in pieces)[:MOST_OF_A_NOTE]
+
+
+def _inspected(data: bytes, claim: MediaType | None) -> Inspection:
+    kind = recognised(data[:SNIFFED_BYTES], claim)
+    if _office and kind in OFFICE:
+        return Inspection(kind.value, 0, len(data))
+    return documents.inspect(data, THE_DOCUMENT, claim)
 
 
 def mapped(descriptor: int, size: int) -> Buffer:

@@ -58,7 +58,7 @@ class Limits:
     """Bounds of one process at work; seconds are by the clock on the wall.
 
     A document may take long when it has many pages, but no page may: a job that says nothing for ``page_seconds`` is
-    ended as well.
+    ended as well. ``office`` is LibreOffice's program folder, "" where there is none.
     """
 
     memory_bytes: int = 1 << 30
@@ -68,3 +68,4 @@ class Limits:
     output_bytes: int = 64 << 20
     mails_per_reader: int = 1000
     start_seconds: float = 30
+    office: str = ""

@@ -6,15 +6,18 @@ offsets do not matter and are not moved.
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from gateway import logs
 from gateway.document import Header as HeaderLine
 from gateway.document import Inspection, MediaType, Offers, Reading, RenderedDocument, StampedDocument
 from gateway.errors import ConfigurationError, Kind, Reason, refuse
+from gateway.sandbox import offices
 from gateway.sandbox.answers import (
     converted_from,
+    foreign_from,
     inspection_from,
     note_from,
     offers_from,
@@ -39,9 +42,13 @@ _UNREADABLE = Reason(
 class Sandbox:
     """Readers and renderers. ``start`` before use, ``stop`` at the end; all methods are for one event loop."""
 
-    def __init__(self, readers: int = 2, renderers: int = 2, limits: Limits | None = None) -> None:
-        """*readers* processes read mails, at most *renderers* documents are worked on at once."""
-        limits = limits or Limits()
+    def __init__(
+        self, readers: int = 2, renderers: int = 2, limits: Limits | None = None, *, office: str = "off"
+    ) -> None:
+        """*readers* processes read mails, at most *renderers* documents are worked on at once; *office* says where
+        LibreOffice is (``offices.find``)."""
+        limits = replace(limits or Limits(), office=offices.find(office))
+        self._office = offices.Office(limits)
         self._readers = Readers(readers, limits)
         self._renderers = Renderers(renderers, limits)
 
@@ -65,6 +72,7 @@ class Sandbox:
         """End all processes. What is under way raises Refusal(SHUTTING_DOWN). May be called twice."""
         await self._readers.stop()
         await self._renderers.stop()
+        await self._office.stop()
 
     @property
     def pids(self) -> list[int]:
@@ -147,17 +155,46 @@ class Sandbox:
 
         Raises Refusal with a reason that names the part which cannot be faxed; what the outputs hold then is void.
         """
-        header = {"do": "render", "source": source.as_header()}
+        header: Header = {"do": "render", "source": source.as_header(), "converted": []}
         with contextlib.ExitStack() as files:
             written = (outputs.tiff_fd, outputs.pdf_fd, outputs.preview_fd)
             descriptors = [files.enter_context(_for_writing(output)) for output in written]
             descriptors += [files.enter_context(_for_reading(descriptor)) for descriptor in source_fds]
             answer = await self._renderers.run(header, descriptors, on_progress)
-        try:
-            _check(answer)
-            return rendered_from(answer.get("rendered"))
-        except Garbled:
-            raise _broken() from None
+            try:
+                _check(answer)
+                if "foreign" in answer:
+                    pdfs = await self._converted(source, source_fds, foreign_from(answer["foreign"]), files)
+                    header["converted"] = list(pdfs)
+                    answer = await self._renderers.run(header, [*descriptors, *pdfs.values()], on_progress)
+                    _check(answer)
+                return rendered_from(answer.get("rendered"))
+            except Garbled:
+                raise _broken() from None
+
+    async def _converted(
+        self,
+        source: Source,
+        source_fds: Sequence[int],
+        foreign: list[tuple[int, str, str]],
+        files: contextlib.ExitStack,
+    ) -> dict[int, int]:
+        """Have LibreOffice make PDFs of the documents in these places; return descriptors by place."""
+        pdfs = {}
+        for at, ending, label in foreign:
+            with tempfile.TemporaryFile() as document, tempfile.TemporaryFile() as pdf:
+                await self._extract(source, source_fds, at, document.fileno())
+                with _for_reading(document.fileno()) as there, _for_writing(pdf.fileno()) as here:
+                    _check(await self._office.convert(there, ending, label, here))
+                pdfs[at] = files.enter_context(_for_reading(pdf.fileno()))
+        return pdfs
+
+    async def _extract(self, source: Source, source_fds: Sequence[int], at: int, output_fd: int) -> None:
+        with contextlib.ExitStack() as files:
+            descriptors = [files.enter_context(_for_writing(output_fd))]
+            descriptors += [files.enter_context(_for_reading(descriptor)) for descriptor in source_fds]
+            header = {"do": "extract", "source": source.as_header(), "at": at}
+            _check(await self._renderers.run(header, descriptors, None, brief=True))
 
     async def stamp(
         self, rendered_fds: Sequence[int], header: HeaderLine | None, pdf_fd: int, preview_fd: int

@@ -7,7 +7,9 @@
 | a reader | ``do: read_mail, size, body`` | message | ``reading`` |
 | a reader | ``do: read_note, size`` | message | ``note`` |
 | a reader | ``do: inspect, name, media_type`` | document | ``inspection`` |
-| the zygote | ``do: render, job, source`` | channel, TIFF, PDF, preview, sources | ``rendered`` on the channel |
+| the zygote | ``do: render, job, source, converted`` | channel, TIFF, PDF, preview, sources, PDFs | ``rendered`` |
+| the zygote | ``do: extract, job, source, at`` | channel, output, sources | ``extracted`` on the channel |
+| LibreOffice | ``do: convert, ending, label`` | document, PDF | ``converted`` |
 | the zygote | ``do: convert, job, to`` | channel, source, output | ``converted`` on the channel |
 | the zygote | ``do: stamp, job, header`` | channel, PDF, preview, TIFFs | ``stamped`` on the channel |
 | the zygote | ``do: kill, job`` | | none |
@@ -29,7 +31,7 @@ Header = dict[str, Any]
 
 #: The longest datagram; a reading of 200 parts with the longest names has less.
 MOST_BYTES = 384 * 1024
-_MOST_DESCRIPTORS = MOST_DOCUMENTS + 4
+_MOST_DESCRIPTORS = 2 * MOST_DOCUMENTS + 4
 
 #: The ``failed`` of a process that reached its bound of memory.
 OUT_OF_MEMORY = "out of memory"

@@ -24,6 +24,8 @@ class Worker:
         self.served = 0
         #: Locks that the kernel did not give it.
         self.missing: tuple[str, ...] = ()
+        #: A folder of its own, which whoever ends it removes.
+        self.folder = ""
         self.pid = process.pid
         self._process = process
         self._loop = asyncio.get_running_loop()
@@ -45,6 +47,7 @@ class Worker:
             await worker.end()
             raise
         worker.missing = _names(header.get("missing"))
+        worker.folder = str(header.get("folder", ""))
         return worker
 
     @classmethod

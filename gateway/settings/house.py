@@ -112,6 +112,11 @@ class Sandbox(Section):
 
     readers: Count = Field(2, description="Processes that read mails.")
     renderers: Count = Field(2, description="Documents rendered at once.")
+    libreoffice: str = Field(
+        "auto",
+        description="LibreOffice's program folder, for word processor files; auto: where it is usually installed, if "
+        "it is; off: such files are refused.",
+    )
 
 
 class Logs(Section):

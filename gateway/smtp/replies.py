@@ -40,6 +40,7 @@ CODES: dict[Kind, tuple[int, str]] = {
     Kind.TOO_MANY_PAGES: (554, "5.6.0"),
     Kind.PAGES_DISAGREE: (554, "5.6.5"),
     Kind.RENDERING_STOPPED: (554, "5.6.5"),
+    Kind.FORMAT_UNSUPPORTED: (554, "5.6.1"),
     Kind.STORAGE_FULL: (452, "4.3.1"),
     Kind.STORAGE_BUSY: (451, "4.3.0"),
     Kind.SHUTTING_DOWN: (421, "4.3.2"),

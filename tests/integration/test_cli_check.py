@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from gateway.carriers.emulator import Connection, Emulator, EmulatorSettings
-from gateway.cli.check_sandbox import sandbox
+from gateway.cli.check_sandbox import office, sandbox
 from gateway.cli.finding import Verdict
 from gateway.demo.catcher import MailCatcher
-from gateway.sandbox import locks
+from gateway.sandbox import locks, offices
 from gateway.sandbox.locks import Locks
 from gateway.store import migrate
 from tests.integration.cli_house import Faxgate, new_house
@@ -208,3 +208,14 @@ def test_check_says_how_documents_are_opened(faxgate: Faxgate) -> None:
     (verdict, sentence) = findings(faxgate, "--offline")["sandbox"][0]
     assert verdict == ("note" if locks.available().missing else "ok")
     assert "Landlock" in sentence or "seccomp" in sentence
+
+
+def test_check_says_whether_word_processor_files_can_be_faxed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offices, "_installed", lambda: iter([tmp_path]))
+    assert office("off").verdict is Verdict.OK
+    assert office("auto").verdict is Verdict.NOTE
+    assert "libreoffice-writer-nogui" in office("auto").sentence
+    assert office(str(tmp_path)).verdict is not Verdict.OK
+    (tmp_path / "libmergedlo.so").touch()
+    assert office("auto") == office(str(tmp_path))
+    assert str(tmp_path) in office("auto").sentence

@@ -199,17 +199,17 @@ def test_the_list_of_what_was_found_is_short() -> None:
         (
             Attachment("no.pdf", b"hello"),
             Kind.DOCUMENT_BROKEN,
-            '"no.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP, HEIC or text',
+            '"no.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP, HEIC, text or word processor file',
         ),
         (
             Attachment("no.pdf", b"hello", "application/octet-stream"),
             Kind.DOCUMENT_BROKEN,
-            '"no.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP, HEIC or text',
+            '"no.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP, HEIC, text or word processor file',
         ),
         (
             Attachment("empty.pdf", b""),
             Kind.DOCUMENT_BROKEN,
-            '"empty.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP, HEIC or text',
+            '"empty.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP, HEIC, text or word processor file',
         ),
         (
             Attachment("long.pdf", pdf(MAX_PAGES + 1)),

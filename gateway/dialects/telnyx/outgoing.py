@@ -18,6 +18,7 @@ _FAILURES = {
     Kind.MESSAGE_UNREADABLE.value: "file_format_invalid",
     Kind.NOTHING_TO_FAX.value: "file_format_invalid",
     Kind.PAGES_DISAGREE.value: "file_format_invalid",
+    Kind.FORMAT_UNSUPPORTED.value: "file_format_invalid",
     Kind.RENDERING_STOPPED.value: "media_processing_exception",
     Kind.DOCUMENT_TOO_LARGE.value: TOO_LARGE,
     Kind.MESSAGE_TOO_LARGE.value: TOO_LARGE,
