@@ -1,4 +1,4 @@
-"""Compiles ``gateway/documents/_dots.c`` and ``_grey.c`` while the package is built, and builds without them where that
+"""Compiles ``gateway/documents/_dots.c`` and its like while the package is built, and builds without them where that
 cannot be done.
 
 A wheel with it works on every Python from 3.11 on of its platform (the stable ABI); one without it works everywhere.
@@ -16,7 +16,7 @@ from setuptools import Distribution, Extension
 
 NAME = "gateway.documents._dots"
 SOURCE = "gateway/documents/_dots.c"
-SOURCES = (SOURCE, "gateway/documents/_grey.c")
+SOURCES = (SOURCE, "gateway/documents/_grey.c", "gateway/documents/_edges.c")
 ABI = "cp311-abi3"
 
 

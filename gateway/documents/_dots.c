@@ -331,6 +331,7 @@ static PyMethodDef METHODS[] = {
     {"scale", py_scale, METH_VARARGS, "scale(grey, width, height, to width, to height, smooth): as Pillow's HAMMING, or "
                                       "BILINEAR where smooth"},
     {"extremes", py_extremes, METH_VARARGS, "extremes(grey, width, height, side): least and most grey of each square"},
+    {"even", py_even, METH_VARARGS, "even(rows, width, height): packed rows without single dots at straight edges"},
     {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_dots", NULL, 0, METHODS, NULL, NULL, NULL, NULL};

@@ -10,10 +10,18 @@
 #include <Python.h>
 #include <stdint.h>
 
+/* Loops that gain by wide registers, where the machine has them. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__)
+#define WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define WIDE
+#endif
+
 /* Say whether a page may have this size, with ValueError set if not. */
 int fits(int width, int height);
 
 PyObject *py_scale(PyObject *self, PyObject *args);
 PyObject *py_extremes(PyObject *self, PyObject *args);
+PyObject *py_even(PyObject *self, PyObject *args);
 
 #endif

@@ -12,12 +12,6 @@
 #define PRECISION 22
 #define PI 3.14159265358979323846
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__)
-#define WIDE __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDE
-#endif
-
 /* What each of the places of a scaled line is made of: so many of the original's, from one on, with these weights. */
 typedef struct { int taps, most; int *first; int *count; int32_t *weights; } Plan;
 

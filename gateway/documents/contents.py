@@ -48,10 +48,12 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The pictures of a page in grey or colour; ``alone`` says that nothing else can be seen on it."""
+    """The pictures of a page in grey or colour. ``alone`` says that nothing else can be seen on it, ``dotted`` that a
+    picture is in black and white already."""
 
     pictures: tuple[Picture, ...]
     alone: bool
+    dotted: bool
 
 
 def contents(page: pdfium.PdfPage, thinnest: float) -> Contents:
@@ -60,7 +62,7 @@ def contents(page: pdfium.PdfPage, thinnest: float) -> Contents:
     PDFium draws no dot of a stroke that falls between the centres of two.
     """
     pictures: list[Picture] = []
-    others = False
+    others = dotted = False
     for handle, matrix in _objects(page):
         kind = pdfium_c.FPDFPageObj_GetType(handle)
         if kind == pdfium_c.FPDF_PAGEOBJ_IMAGE and _bits(page, handle) > 1:
@@ -69,10 +71,11 @@ def contents(page: pdfium.PdfPage, thinnest: float) -> Contents:
             pictures.append(_shading(handle, matrix))
         elif kind != pdfium_c.FPDF_PAGEOBJ_TEXT or not _invisible(handle):
             others = True
+            dotted = dotted or kind == pdfium_c.FPDF_PAGEOBJ_IMAGE
             if kind == pdfium_c.FPDF_PAGEOBJ_PATH:
                 _thicken(handle, matrix, thinnest)
     others = others or pdfium_c.FPDFPage_GetAnnotCount(page) > 0
-    return Contents(tuple(pictures), len(pictures) == 1 and pictures[0].image and not others)
+    return Contents(tuple(pictures), len(pictures) == 1 and pictures[0].image and not others, dotted)
 
 
 def scan(page: pdfium.PdfPage, found: Contents) -> Picture | None:

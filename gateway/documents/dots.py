@@ -1,7 +1,7 @@
 """A page in black and white, eight dots in a byte, and the loops over all of its dots.
 
-They are compiled (``_dots.c``; ``_grey.c`` for those of ``greys``) where the package was installed with a C compiler at
-hand. Elsewhere Pillow does the same to the last bit, only slower.
+They are compiled (``_dots.c``; ``_grey.c`` and ``_edges.c`` for those of ``greys`` and ``edges``) where the package was
+installed with a C compiler at hand. Elsewhere Pillow does the same to the last bit, only slower.
 """
 
 import importlib
@@ -23,6 +23,8 @@ class _Compiled(Protocol):
 
     def scale(self, grey: bytes, width: int, height: int, wide: int, high: int, smooth: bool, /) -> bytes: ...
 
+    def even(self, rows: bytes, width: int, height: int, /) -> bytes: ...
+
     def extremes(self, grey: bytes, width: int, height: int, side: int) -> tuple[bytes, bytes]: ...
 
 
@@ -37,7 +39,7 @@ class Greys(Protocol):
         """Return them row by row."""
 
 
-_NAMES = ("pack", "t6", "t4", "scale", "extremes")
+_NAMES = ("pack", "t6", "t4", "scale", "extremes", "even")
 
 
 def _load() -> _Compiled | None:

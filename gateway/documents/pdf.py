@@ -13,6 +13,7 @@ from PIL import Image
 from gateway.document import MediaType
 from gateway.documents.contents import Contents, Picture, box, contents, jpeg, scan
 from gateway.documents.dots import Dots
+from gateway.documents.edges import even
 from gateway.documents.greys import scaled
 from gateway.documents.ink import ink
 from gateway.documents.raster import Placement, Raster
@@ -76,7 +77,8 @@ class Pdf:
             found = contents(page, _THINNEST * page.get_height() / _place(page, raster).height)
             picture = scan(page, found) if raster.look.sight in {Sight.AUTO, Sight.SCAN} else None
             source = self._source(page, index, picture) if picture else None
-            return (source and _scanned(page, source, raster)) or self._seen(page, found, raster)
+            dots = (source and _scanned(page, source, raster)) or self._seen(page, found, raster)
+            return dots if found.dotted else even(dots)
 
     def _source(self, page: pdfium.PdfPage, index: int, picture: Picture) -> Image.Image | None:
         try:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from gateway.documents.dots import Dots
+from gateway.documents.edges import even
 from gateway.documents.halftone import screen
 from gateway.documents.ink import THRESHOLD, ink
 from gateway.documents.raster import Raster
@@ -37,7 +38,7 @@ def drawn(grey: Image.Image, pictures: Sequence[Box], raster: Raster) -> Dots:
 def pictured(grey: Image.Image, raster: Raster) -> Dots:
     """Return the black and white of a page that is one picture: scanned paper, a photograph or a drawing."""
     thresholds = _picture(grey, raster) if raster.look.sight is Sight.AUTO else None
-    return ink(grey, thresholds) if thresholds else drawn(grey, (), raster)
+    return even(ink(grey, thresholds) if thresholds else drawn(grey, (), raster))
 
 
 def level(percent: int) -> int:

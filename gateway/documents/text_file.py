@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from gateway.document import MAX_PAGES, MediaType
 from gateway.documents import fonts
 from gateway.documents.dots import Dots
+from gateway.documents.edges import even
 from gateway.documents.html import html_blocks
 from gateway.documents.ink import ink
 from gateway.documents.layout import BELOW, DPI, MONO, SIDE, WIDTH, Block, pages
@@ -71,7 +72,7 @@ class TextFile:
 
     def page(self, index: int, raster: Raster) -> Dots:
         """Return page *index* (from 0) in black and white."""
-        return ink(self.grey(index, raster))
+        return even(ink(self.grey(index, raster)))
 
     def _refused(self, what: str) -> Refusal:
         return refuse_document(Kind.DOCUMENT_BROKEN, self.label, f"{self.label} {what}")
