@@ -1,5 +1,6 @@
 """What a process tree has used, read from /proc, and how figures are printed."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +13,9 @@ def tree(pid: int) -> list[int]:
     """Return *pid* and all its descendants."""
     found = [pid]
     for parent in found:
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            found.extend(int(child) for child in task.read_text().split())
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            for task in Path(f"/proc/{parent}/task").glob("*/children"):
+                found.extend(int(child) for child in task.read_text().split())
     return found
 
 
@@ -21,8 +23,9 @@ def cpu_seconds(pid: int) -> float:
     """Return user and system time of a process tree, ended children included."""
     total = 0
     for each in tree(pid):
-        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        total += sum(int(field) for field in fields[11:15])
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # its parent has its time now
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            total += sum(int(field) for field in fields[11:15])
     return total / TICKS
 
 

@@ -96,6 +96,8 @@ class Daemon:
             await enter(_rhythm(lambda: self.db.write(stories.settle.expire), EXPIRE_EVERY))
         if "http" in self.roles:
             await self._open_http(stories, tools, given.get("http"))
+        if settings.http.metrics_address:
+            await self._open_metrics()
         if "smtp" in self.roles:
             await self._open_smtp(tools.sandbox, given.get("smtp"))
         await enter(self._watchdog())
@@ -173,10 +175,12 @@ class Daemon:
         self.http = HttpServer(make_app(web), settings.http.address, sockets)
         await self.http.start()
         self._stack.push_async_callback(self.http.stop, GRACE)
-        if settings.http.metrics_address:
-            second = HttpServer(metrics_app(), settings.http.metrics_address)
-            await second.start()
-            self._stack.push_async_callback(second.stop, 1.0)
+
+    async def _open_metrics(self) -> None:
+        """A worker without the HTTP role is watched as well."""
+        server = HttpServer(metrics_app(self.readiness), self.settings.http.metrics_address)
+        await server.start()
+        self._stack.push_async_callback(server.stop, 1.0)
 
     async def _open_smtp(self, sandbox: Sandbox, sockets: list[socket.socket] | None) -> None:
         settings = self.settings

@@ -19,6 +19,8 @@ from gateway.store.s3 import Bucket, Place
 START_LIMIT = 60.0
 KEY, SECRET = "key-of-the-trial", "secret-of-the-trial"
 _WAYS = ("master", "volume", "filer", "s3")
+#: These listen on ports of their own choice, and a second server that finds one taken dies of it.
+_NOT_NEEDED = ("-s3.port.iceberg=0", "-s3.port.lance=0")
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,22 @@ def running() -> Iterator[S3]:
 
 @contextmanager
 def _serving(folder: Path) -> Iterator[S3]:
+    for left in reversed(range(3)):  # between finding a free port and listening on it another program may take it
+        try:
+            with _started(folder) as server:
+                yield server
+                return
+        except _Died:
+            if not left:
+                raise
+
+
+class _Died(RuntimeError):
+    """The server has ended before it answered."""
+
+
+@contextmanager
+def _started(folder: Path) -> Iterator[S3]:
     ports = _free_ports(2 * len(_WAYS))
     options = [f"-{way}.port={port}" for way, port in zip(_WAYS, ports, strict=False)]
     options += [f"-{way}.port.grpc={port}" for way, port in zip(_WAYS, ports[len(_WAYS) :], strict=True)]
@@ -91,7 +109,7 @@ def _serving(folder: Path) -> Iterator[S3]:
     where = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", "-volume.max=20", "-master.volumeSizeLimitMB=64"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [_program(), "server", "-filer", "-s3", "-s3.port.iceberg=0", f"-s3.config={identities}", *where, *options],
+            [_program(), "server", "-filer", "-s3", *_NOT_NEEDED, f"-s3.config={identities}", *where, *options],
             stdout=log,
             stderr=log,
             cwd=folder,
@@ -114,7 +132,7 @@ def _wait(server: S3, process: "subprocess.Popen[bytes]", log: Path) -> None:
             time.sleep(0.1)
         else:
             return
-    raise RuntimeError(f"the S3 server did not start: {log.read_text()[-2000:]}")
+    raise _Died(f"the S3 server did not start: {log.read_text()[-2000:]}")
 
 
 def _free_ports(count: int) -> list[int]:

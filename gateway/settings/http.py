@@ -16,7 +16,9 @@ class Http(Section):
         "it cannot, so documents are uploaded to it and it is asked for news.",
     )
     metrics_address: OptionalAddress = Field(
-        "", description="host:port where /metrics listens apart from everything else. Empty: beside the APIs."
+        "",
+        description="host:port where /metrics, /livez and /readyz listen apart from everything else, whatever this "
+        "process does. Empty: beside the APIs.",
     )
     max_upload_bytes: Count = Field(52_428_800, description="The largest document or request that an API takes.")
 

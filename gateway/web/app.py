@@ -102,10 +102,10 @@ def api(parts: WebParts) -> list[Operation]:
     ]
 
 
-def metrics_app() -> web.Application:
-    """Return the application behind ``[http] metrics_address``: /metrics and nothing else."""
+def metrics_app(ready: Ready) -> web.Application:
+    """Return the application behind ``[http] metrics_address``: /metrics and the probes, and nothing else."""
     app = _app(1024)
-    app.add_routes(measurements())
+    app.add_routes([*measurements(), *probes(ready)])
     return app
 
 

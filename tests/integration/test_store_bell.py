@@ -5,11 +5,14 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import pytest
 
 from gateway.store import jobs, migrate, postgres
 from gateway.store.database import Database, Tx, lock_keys, open_database
+from gateway.store.jobs import Job
+from gateway.worker import Worker
 from tests.integration.engines import HANG
 from tests.postgres import Postgres
 
@@ -90,3 +93,25 @@ async def test_a_process_that_stands_still_in_a_unit_loses_its_locks(
     await asyncio.to_thread(thread.join, HANG)
     assert failed, "what it did afterwards was committed"
     assert await pair[0].rows(jobs.of_subject("written too late")) == []
+
+
+async def test_a_ring_that_is_lost_costs_time_and_nothing_else(
+    pair: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.bell.Bell.ring", lambda _: None)
+    one, other = pair
+    done = asyncio.Event()
+
+    async def story(job: Job) -> None:
+        await other.write(lambda tx: jobs.finish(tx, job))
+        done.set()
+
+    worker = Worker(other, "other", timedelta(seconds=60), {"work": story}, {"work": 1})
+    await worker.start()
+    working = asyncio.create_task(worker.run())
+    try:
+        await one.write(lambda tx: jobs.enqueue(tx, "work", "unheard"))
+        await asyncio.wait_for(done.wait(), HANG)
+    finally:
+        await worker.stop(HANG)
+        await working

@@ -58,12 +58,13 @@ async def test_measurements_with_an_address_of_their_own_are_nowhere_else(tmp_pa
         assert await _status(house.client, f"{house.origin}/metrics") == 404
         async with house.client.get(f"{house.origin}/") as response:
             assert "/metrics" not in await response.text()
-        server = HttpServer(metrics_app(), "127.0.0.1:0")
+        server = HttpServer(metrics_app(_well), "127.0.0.1:0")
         await server.start()
         try:
             origin = "http://{}:{}".format(*server.address)
             assert await _status(house.client, f"{origin}/metrics") == 200
-            assert await _status(house.client, f"{origin}/livez") == 404
+            assert await _status(house.client, f"{origin}/readyz") == 200
+            assert await _status(house.client, f"{origin}/v2/faxes") == 404
         finally:
             await server.stop(0)
 
@@ -116,6 +117,10 @@ async def test_the_log_names_routes_and_never_tokens(house: House, caplog: pytes
     assert "/v2/accounts/{account_id}/faxes/smtplog" in caplog.text
     assert attempt.handle not in caplog.text
     assert token not in caplog.text
+
+
+async def _well() -> dict[str, str]:
+    return {"database": ""}
 
 
 async def _status(client: aiohttp.ClientSession, url: str) -> int:
