@@ -113,6 +113,7 @@ def policy(settings: Settings) -> Policy:
         lease=settings.worker.lease,
         paper=settings.fax.paper,
         pad=settings.fax.pad,
+        deskew=settings.fax.deskew,
         sight=settings.fax.sight,
         deadline=settings.fax.deadline,
         carrier=settings.carrier.kind,

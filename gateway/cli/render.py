@@ -17,7 +17,7 @@ from gateway import logs
 from gateway.cli import show
 from gateway.cli.group import single
 from gateway.cli.options import Json
-from gateway.document import MAX_BYTES, RenderedDocument
+from gateway.document import MAX_BYTES, Coding, RenderedDocument
 from gateway.errors import Kind, refuse
 from gateway.fax import Quality
 from gateway.sandbox import Outputs, Sandbox, Source
@@ -25,7 +25,7 @@ from gateway.sandbox import Outputs, Sandbox, Source
 app = single()
 #: Bits in a second on a good line (ITU-T V.17).
 LINE_RATE = 14_400
-_TIFF, _PDF = {".tif", ".tiff"}, {".pdf"}
+_TIFF, _PDF, _PNG = {".tif", ".tiff"}, {".pdf"}, {".png"}
 
 
 class Paper(StrEnum):
@@ -46,22 +46,34 @@ def render(
         ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT.tif|OUT.pdf", show_default=False, help="Where to.")
+        Path, typer.Option("--output", "-o", metavar="OUT.tif|OUT.pdf|OUT.png", show_default=False, help="Where to.")
     ],
     quality: Annotated[Quality, typer.Option(help="The resolution.")] = Quality.HIGH,
     paper: Annotated[Paper, typer.Option(help="What pages are laid out on.")] = Paper.LETTER,
     monochrome: Annotated[bool, typer.Option("--monochrome", help="No dots for photographs: black or white.")] = False,
+    coding: Annotated[Coding, typer.Option(help="The code in a TIFF.")] = Coding.T6,
+    page: Annotated[int, typer.Option(min=1, help="The page that a PNG shows.")] = 1,
+    width: Annotated[int, typer.Option(min=1, max=3456, help="How many dots a PNG is wide.")] = 1000,
+    deskew: Annotated[bool, typer.Option("--deskew", help="Set scans that lay askew straight.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show what would be faxed, without sending it: write the pages to a file, and say how long the line needs."""
     logs.configure("console", "error")
     _check(files, output)
     names = tuple(show.harmless(file.name) for file in files)
-    wish = Source("document", quality=quality, paper=paper.value, names=names, monochrome=monochrome)
+    wish = Source(
+        "document",
+        quality=quality,
+        paper=paper.value,
+        names=names,
+        monochrome=monochrome,
+        deskew=deskew,
+        coding=coding,
+    )
     with ExitStack() as stack:
         sources = [stack.enter_context(_opened(file)) for file in files]
         told = stack.enter_context(_bar(quiet=as_json))
-        done = asyncio.run(_render(sources, wish, output, told))
+        done = asyncio.run(_render(sources, wish, output, told, (page, width)))
     size, seconds = output.stat().st_size, round(done.tiff_bytes * 8 / LINE_RATE, 1)
     if as_json:
         facts = {"file": str(output), "pages": done.pages, "bytes": size, "seconds": seconds}
@@ -72,8 +84,8 @@ def render(
 
 
 def _check(files: list[Path], output: Path) -> None:
-    if output.suffix.lower() not in _TIFF | _PDF:
-        raise typer.BadParameter("name a file that ends in .tif or .pdf", param_hint="--output")
+    if output.suffix.lower() not in _TIFF | _PDF | _PNG:
+        raise typer.BadParameter("name a file that ends in .tif, .pdf or .png", param_hint="--output")
     if any(file.exists() and output.exists() and file.samefile(output) for file in files):
         raise typer.BadParameter(f"{output} is one of the documents themselves", param_hint="--output")
 
@@ -95,14 +107,23 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
         raise refuse(Kind.INVALID, f"{file} cannot be read: {error.strerror}", str(file)) from None
 
 
-async def _render(sources: list[BinaryIO], wish: Source, output: Path, told: Told) -> RenderedDocument:
+async def _render(
+    sources: list[BinaryIO], wish: Source, output: Path, told: Told, seen: tuple[int, int]
+) -> RenderedDocument:
     sandbox = Sandbox(readers=0, renderers=1, office="auto")
     try:
-        with _written(output) as made, tempfile.TemporaryFile() as other, tempfile.TemporaryFile() as preview:
-            tiff, pdf = (made, other) if output.suffix.lower() in _TIFF else (other, made)
+        with ExitStack() as stack:
+            made = stack.enter_context(_written(output))
+            spare = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+            tiff, pdf, preview = (
+                made if output.suffix.lower() in endings else next(spare) for endings in (_TIFF, _PDF, set[str]())
+            )
             await sandbox.start()
             outputs = Outputs(tiff.fileno(), pdf.fileno(), preview.fileno())
-            return await sandbox.render([source.fileno() for source in sources], wish, outputs, told)
+            done = await sandbox.render([source.fileno() for source in sources], wish, outputs, told)
+            if output.suffix.lower() in _PNG:
+                await sandbox.picture(tiff.fileno(), *seen, made.fileno())
+            return done
     finally:
         await sandbox.stop()
 

@@ -14,12 +14,13 @@ from gateway.document import MediaType
 from gateway.documents.contents import Contents, Picture, box, contents, jpeg, scan
 from gateway.documents.dots import Dots
 from gateway.documents.edges import even
-from gateway.documents.greys import scaled
+from gateway.documents.greys import Grey, scaled
 from gateway.documents.ink import ink
 from gateway.documents.raster import Placement, Raster
 from gateway.documents.refusal import refuse_document
 from gateway.documents.scan import paper_thresholds
 from gateway.documents.sight import drawn
+from gateway.documents.skew import straightened
 from gateway.errors import Kind, Refusal
 from gateway.fax import Sight
 
@@ -136,6 +137,8 @@ def _scanned(page: pdfium.PdfPage, source: Image.Image, raster: Raster) -> Dots 
     thresholds = paper_thresholds(grey.image(), raster.dpi, raster.look)
     if thresholds is None:
         return None
+    if raster.deskew and (level := straightened(grey.image(), thresholds.image(), ink(grey, thresholds), raster.dpi)):
+        grey, thresholds = (Grey(*image.size, image.tobytes()) for image in level)
     if place.width == raster.width:
         return ink(grey, thresholds)
     left = _left(place, raster)

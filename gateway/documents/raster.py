@@ -55,22 +55,25 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Raster:
-    """A page's grid and look, the longest page in inches, whether small pages are enlarged to fill it, and whether
-    short ones get white paper at their foot."""
+    """A page's grid and look, the longest page in inches, whether small pages are enlarged to fill it, whether short
+    ones get white paper at their foot, and whether scans that lay askew are set straight."""
 
     grid: Grid
     longest: float = LONGEST
     enlarge: bool = True
     pad: bool = False
     look: Look = field(default_factory=Look)
+    deskew: bool = False
 
     @classmethod
-    def of(cls, quality: Quality, paper: Paper, look: Look | None = None, *, pad: bool = False) -> "Raster":
+    def of(
+        cls, quality: Quality, paper: Paper, look: Look | None = None, *, pad: bool = False, deskew: bool = False
+    ) -> "Raster":
         """Return the grid for a fax that is to be sent."""
         look = look or Look()
         if quality is Quality.ULTRA_DARK and look.sight is Sight.AUTO:
             look = Look(Sight.TEXT, look.black_below)
-        return cls(GRIDS[quality], PAPER_HEIGHT[paper], pad=pad, look=look)
+        return cls(GRIDS[quality], PAPER_HEIGHT[paper], pad=pad, look=look, deskew=deskew)
 
     @property
     def width(self) -> int:

@@ -10,6 +10,7 @@ from gateway.documents.halftone import screen
 from gateway.documents.ink import THRESHOLD, ink
 from gateway.documents.raster import Raster
 from gateway.documents.scan import paper_thresholds
+from gateway.documents.skew import straightened
 from gateway.documents.tones import Area, tones_of
 from gateway.fax import Sight
 
@@ -29,7 +30,7 @@ def drawn(grey: Image.Image, pictures: Sequence[Box], raster: Raster) -> Dots:
     if look.sight is Sight.SCAN:
         return ink(grey, paper_thresholds(grey, raster.dpi, look))
     if look.black_below is not None:
-        return ink(grey, level(look.black_below))
+        return ink(grey, share(look.black_below))
     if look.sight is Sight.PHOTO:
         return ink(grey, screen(grey.size, raster.dpi))
     return _drawn(grey, () if look.sight is Sight.TEXT else pictures, raster)
@@ -37,11 +38,16 @@ def drawn(grey: Image.Image, pictures: Sequence[Box], raster: Raster) -> Dots:
 
 def pictured(grey: Image.Image, raster: Raster) -> Dots:
     """Return the black and white of a page that is one picture: scanned paper, a photograph or a drawing."""
+    if raster.deskew and raster.look.sight in {Sight.AUTO, Sight.SCAN}:
+        paper = paper_thresholds(grey, raster.dpi, raster.look)
+        level = paper and straightened(grey, paper.image(), ink(grey, paper), raster.dpi)
+        if level:
+            return even(ink(*level))
     thresholds = _picture(grey, raster) if raster.look.sight is Sight.AUTO else None
     return even(ink(grey, thresholds) if thresholds else drawn(grey, (), raster))
 
 
-def level(percent: int) -> int:
+def share(percent: int) -> int:
     """Return the grey below which a dot is black when that is *percent* of white."""
     return round(percent / 100 * 255)
 

@@ -27,7 +27,8 @@ class Policy:
     ``settle_delay`` is the distance to the first look at a hand-over whose outcome is not known; later looks are
     further apart. ``unknown_patience`` is how long the carrier's list may stay silent about it before a person
     decides. ``lease`` is how long a worker may be silent: half of it must be left when the carrier is asked.
-    ``pad`` gives short pages the whole length of the paper, and ``sight`` is what pages are taken for. ``header`` says
+    ``pad`` gives short pages the whole length of the paper, ``deskew`` sets scans straight, and ``sight`` is what pages
+    are taken for. ``header`` says
     whether the header line is put on every page, ``cover_template`` is the file of the cover page ("" for our own).
     ``deadline`` is how long after a fax was accepted its last try may
     begin. ``max_calls`` is what ``carrier`` may have at once, 0 for no limit.
@@ -41,6 +42,7 @@ class Policy:
     lease: timedelta = timedelta(seconds=60)
     paper: Literal["letter", "a4", "legal"] = "letter"
     pad: bool = False
+    deskew: bool = False
     sight: Sight = Sight.AUTO
     header: bool = False
     cover_template: str = ""

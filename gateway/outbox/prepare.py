@@ -78,7 +78,7 @@ class Prepare:
     def _key(self, fax: Fax) -> str:
         blobs = [document["blob"] for document in fax.documents]
         dots = [fax.quality.value, self._policy.paper, fax.monochrome, fax.black_threshold, self._policy.pad]
-        options = [fax.source, fax.parts, blobs, self._policy.sight.value, *dots]
+        options = [fax.source, fax.parts, blobs, self._policy.sight.value, *dots, self._policy.deskew]
         return digest(json.dumps(options))
 
     async def _render(self, fax: Fax, key: str) -> Row:
@@ -116,6 +116,7 @@ class Prepare:
             black_threshold=fax.black_threshold,
             sight=self._policy.sight,
             pad=self._policy.pad,
+            deskew=self._policy.deskew,
         )
 
     def _spool(self, stack: ExitStack) -> Spool:

@@ -108,6 +108,11 @@ def converted_from(value: object) -> int:
     return _get({"pages": value}, "pages", int)
 
 
+def pictured_from(value: object) -> int:
+    """Read the bytes of a ``pictured``; raises Garbled."""
+    return _get({"bytes": value}, "bytes", int)
+
+
 def offers_from(value: object) -> Offers:
     """Read the ``offers`` of a mail; raises Garbled."""
     known = _header(value)

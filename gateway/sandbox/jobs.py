@@ -11,6 +11,7 @@ from gateway.document import Header as HeaderLine
 from gateway.documents import fonts
 from gateway.documents.convert import convert
 from gateway.documents.ink import BLACK_BELOW
+from gateway.documents.preview import write_picture
 from gateway.documents.raster import Look, Raster
 from gateway.documents.render import Files, Input, Step, render
 from gateway.documents.stamp import stamp
@@ -26,7 +27,8 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 def work(header: Header, channel: Channel, files: list[int]) -> None:
     """Do the job of *header* with *files* and send its answer."""
-    perform = {"render": _render, "convert": _convert, "stamp": _stamp, "extract": _extract}[header["do"]]
+    jobs = {"render": _render, "convert": _convert, "stamp": _stamp, "extract": _extract, "picture": _picture}
+    perform = jobs[header["do"]]
     channel.send(guarded(lambda: with_disk_errors(lambda: perform(header, channel, files))))
 
 
@@ -79,12 +81,19 @@ def _raster(source: Source) -> Raster:
     below = None
     if source.monochrome:
         below = BLACK_BELOW if source.black_threshold is None else source.black_threshold
-    return Raster.of(source.quality, source.paper, Look(source.sight, below), pad=source.pad)
+    return Raster.of(source.quality, source.paper, Look(source.sight, below), pad=source.pad, deskew=source.deskew)
 
 
 def _convert(header: Header, channel: Channel, files: list[int]) -> Header:
     output = _emptied(files[1])
     return {"converted": convert(whole(files[0]), THE_DOCUMENT, MediaType(header["to"]), output, _progress(channel))}
+
+
+def _picture(header: Header, channel: Channel, files: list[int]) -> Header:
+    output = _emptied(files[1])
+    write_picture(whole(files[0]), THE_DOCUMENT, header["page"], header["width"], output)
+    output.flush()
+    return {"pictured": output.seek(0, os.SEEK_END)}
 
 
 def _stamp(header: Header, channel: Channel, files: list[int]) -> Header:

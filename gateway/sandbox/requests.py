@@ -14,8 +14,8 @@ class Source:
     ``names`` are what documents are called in sentences; without them each is "the document". ``types`` are the media
     types that they were declared to have. ``monochrome`` forces the threshold on everything, at ``black_threshold``
     (1..100 per cent of white; None: the engine's own). ``sight`` is what pages are taken for, and with ``pad`` they
-    all have the length of the paper. With ``lenient`` a letter that no font has becomes a question mark in a text.
-    ``coding`` is that of the TIFF.
+    all have the length of the paper; with ``deskew`` scans that lay askew are set straight. With ``lenient`` a letter
+    that no font has becomes a question mark in a text. ``coding`` is that of the TIFF.
     """
 
     kind: Literal["mail", "document"]
@@ -30,6 +30,7 @@ class Source:
     pad: bool = False
     lenient: bool = False
     coding: Coding = Coding.T6
+    deskew: bool = False
 
     def as_header(self) -> dict[str, Any]:
         """Return it as JSON takes it."""

@@ -21,6 +21,7 @@ from gateway.sandbox.answers import (
     inspection_from,
     note_from,
     offers_from,
+    pictured_from,
     reading_from,
     rendered_from,
     stamped_from,
@@ -211,6 +212,20 @@ class Sandbox:
         try:
             _check(answer)
             return stamped_from(answer.get("stamped"))
+        except Garbled:
+            raise _broken() from None
+
+    async def picture(self, document_fd: int, page: int, width: int, png_fd: int) -> int:
+        """Write page *page* (from 1) of a document as a PNG of *width* dots into *png_fd*, and return its bytes.
+
+        Raises Refusal as ``inspect``, and INVALID where there is no such page or width.
+        """
+        request = {"do": "picture", "page": page, "width": width}
+        with _for_reading(document_fd) as source, _for_writing(png_fd) as output:
+            answer = await self._renderers.run(request, [source, output], None, brief=True)
+        try:
+            _check(answer)
+            return pictured_from(answer.get("pictured"))
         except Garbled:
             raise _broken() from None
 

@@ -85,6 +85,7 @@ class FaxSection(Section):
     )
     paper: Literal["letter", "a4", "legal"] = Field("letter", description="The paper that pages are laid out on.")
     pad: bool = Field(False, description="Whether a short page gets white paper up to the length of a whole one.")
+    deskew: bool = Field(False, description="Whether a scan that lay askew is set straight.")
     sight: Sight = Field(
         Sight.AUTO,
         description="What a page is taken for when it becomes black and white: auto (each part for what it is), text, "

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 from typer.testing import CliRunner, Result
 
 from gateway.cli.app import app
@@ -79,10 +80,35 @@ def test_what_cannot_be_faxed_is_named_and_leaves_what_was_there(folder: Path) -
         ((".", "-o", "out.tif"), 1, "cannot be read"),
         (("two.pdf", "-o", "nowhere/out.tif"), 1, "cannot be written"),
         (("two.pdf", "-o", "two.pdf"), 2, "one of the documents"),
-        (("two.pdf", "-o", "out.doc"), 2, "ends in .tif or .pdf"),
+        (("two.pdf", "-o", "out.doc"), 2, "ends in .tif, .pdf or .png"),
         (("two.pdf",), 2, "--output"),
     ],
 )
 def test_what_is_wrong_is_told(folder: Path, words: tuple[str, ...], code: int, why: str) -> None:
     assert why in faxgate(*words, code=code).stderr
     assert (folder / "two.pdf").read_bytes() == samples.pdf(2)
+
+
+def test_a_picture_shows_any_page_in_any_width(folder: Path) -> None:
+    for page, width in ((1, 1000), (2, 300)):
+        said = faxgate("two.pdf", "-o", "out.png", "--page", str(page), "--width", str(width)).stdout
+        assert said.startswith("out.png: 2 pages, ")
+        with Image.open(folder / "out.png") as image:
+            assert image.size == (width, round(width * 11 / (1728 / 204)))
+            shown = image.convert("L").point([255 if grey < 128 else 0 for grey in range(256)])
+            bar = shown.crop((0, image.height * 3 // 4, *image.size)).getbbox()
+            assert bar is not None
+            assert bar[2] - bar[0] == pytest.approx(width * (40 + 10 * page) / 612, rel=0.05)
+
+
+def test_a_page_that_there_is_not_has_no_picture(folder: Path) -> None:
+    assert "has no page 3; it has 2" in faxgate("two.pdf", "-o", "out.png", "--page", "3", code=1).stderr
+    assert not (folder / "out.png").exists()
+
+
+def test_a_tiff_has_the_code_that_is_asked_for(folder: Path) -> None:
+    for coding, options in (("t4", 0), ("t4_2d", 1)):
+        faxgate("two.pdf", "-o", "out.tif", "--coding", coding)
+        with Image.open(folder / "out.tif") as image:
+            assert isinstance(image, TiffImageFile)
+            assert (image.tag_v2[259], image.tag_v2[292]) == (3, options)
