@@ -106,7 +106,8 @@ class Daemon:
 
     async def _tools(self) -> Tools:
         settings = self.settings
-        sandbox = Sandbox(settings.sandbox.readers, settings.sandbox.renderers, office=settings.sandbox.libreoffice)
+        wanted = settings.sandbox
+        sandbox = Sandbox(wanted.readers, wanted.renderers, office=wanted.libreoffice, service=wanted.service)
         await sandbox.start()
         self._stack.push_async_callback(sandbox.stop)
         carrier = parts.gate(self.db, settings)

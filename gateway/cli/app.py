@@ -23,6 +23,7 @@ COMMANDS = {
     "init": "Write the settings, and make the first account, faxbox and token.",
     "check": "Check settings, database, blobs, carrier and smarthost.",
     "serve": "Run the gateway.",
+    "sandbox": "Start the processes that open documents, for the daemon (faxgate-sandbox.service).",
     "migrate": "Bring the database's schema up to date.",
     "backup": "Copy everything that is kept, while the gateway works.",
     "restore": "Put a backup in the place of an empty database.",

@@ -1,29 +1,39 @@
 """What ``faxgate check`` says of the processes that open documents."""
 
-from collections.abc import Iterator
-
 from gateway.cli.finding import Finding, Verdict
-from gateway.sandbox import locks, offices
+from gateway.sandbox import Limits, locks, offices
+from gateway.sandbox.link import Gone
+from gateway.sandbox.process import READER
+from gateway.sandbox.worker import Worker
 
-_LANDLOCK = (
-    "without Landlock a document that takes one over could read files of the gateway's user; use Linux 5.13 or newer "
-    "with landlock in its lsm= list, and let a container have it"
-)
-_SECCOMP = (
-    "without seccomp a document that takes one over could reach the network; use a kernel with CONFIG_SECCOMP_FILTER, "
-    "on x86_64 or aarch64"
-)
+#: What a document can do that takes over a process without one of them.
+_WITHOUT = {
+    "Landlock": "without Landlock a document that takes one over could read files of the gateway's user; use Linux "
+    "5.13 or newer with landlock in its lsm= list, and let a container have it",
+    "seccomp": "without seccomp a document that takes one over could reach the network; use a kernel with "
+    "CONFIG_SECCOMP_FILTER, on x86_64 or aarch64",
+}
 
 
-def sandbox() -> Iterator[Finding]:
-    """Say which of the kernel's locks hold the processes that open documents."""
-    found = locks.available()
-    if not found.missing:
-        yield Finding("sandbox", Verdict.OK, "documents are opened in confined processes, under Landlock and seccomp")
-    if not found.landlock:
-        yield Finding("sandbox", Verdict.NOTE, _LANDLOCK)
-    if not found.seccomp:
-        yield Finding("sandbox", Verdict.NOTE, _SECCOMP)
+async def sandbox(service: str = "") -> list[Finding]:
+    """Say which of the kernel's locks hold the processes that open documents; *service* starts them, or the daemon."""
+    if not service:
+        return _held("documents are opened in confined processes, under {}", locks.available().missing)
+    try:
+        reader = await Worker.start(READER, Limits(service=service))
+    except (Gone, OSError) as error:
+        sentence = f"[sandbox] service: {error}; start faxgate-sandbox.socket, or leave the key empty"
+        return [Finding("sandbox", Verdict.WRONG, sentence)]
+    await reader.end()
+    return _held(f"documents are opened by faxgate-sandbox.service ({service}), under {{}}", list(reader.missing))
+
+
+def _held(sentence: str, missing: list[str]) -> list[Finding]:
+    held = [name for name in ("Landlock", "seccomp") if name not in missing]
+    found = Finding(
+        "sandbox", Verdict.NOTE if missing else Verdict.OK, sentence.format(" and ".join(held) or "neither")
+    )
+    return [found, *(Finding("sandbox", Verdict.NOTE, _WITHOUT[name]) for name in missing)]
 
 
 def office(wish: str) -> Finding:

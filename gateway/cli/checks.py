@@ -33,8 +33,9 @@ async def look(settings: Settings, *, offline: bool) -> AsyncIterator[Finding]:
         yield finding
     yield await _tried("database", _database(settings))
     yield await _tried("blobs", _blobs(settings))
-    for finding in (*sandbox(), office(settings.sandbox.libreoffice)):
+    for finding in await sandbox(settings.sandbox.service):
         yield finding
+    yield office(settings.sandbox.libreoffice)
     if settings.fax.cover_template:
         yield await _tried("cover page", _cover(settings))
     yield await _tried("listeners", _listeners(settings))

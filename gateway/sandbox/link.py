@@ -1,6 +1,7 @@
 """The daemon's end of a channel: it never blocks the loop."""
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections import deque
@@ -57,6 +58,11 @@ class Link:
         if isinstance(come, Garbled):
             raise come
         return come
+
+    def finish(self) -> None:
+        """Say that nothing more will be sent: the other side reads the end of the channel, and may still answer."""
+        with contextlib.suppress(OSError):
+            self._end.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """Close this end: the other one reads the end of the channel. Whoever waits learns that it is gone."""

@@ -8,7 +8,6 @@ import json
 import os
 import resource
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,10 +23,9 @@ from gateway.sandbox.wire import Channel, Header, close_all
 _MEMORY_BYTES = 4 << 30
 
 
-def main(descriptor: int, limits: Limits) -> None:
-    """Serve requests on *descriptor* until the daemon closes it."""
+def main(descriptor: int, limits: Limits, folder: Path) -> None:
+    """Serve requests on *descriptor* until the daemon closes it, with what there is to write in *folder*."""
     confine.worker()
-    folder = Path(tempfile.mkdtemp(prefix="faxgate-office-"))
     os.environ.update(HOME=str(folder), TMPDIR=str(folder), SAL_USE_VCLPLUGIN="svp", LC_ALL="C.UTF-8")
     program = Path(limits.office)
     for which, most in ((resource.RLIMIT_AS, _MEMORY_BYTES), (resource.RLIMIT_FSIZE, limits.output_bytes)):
@@ -36,7 +34,7 @@ def main(descriptor: int, limits: Limits) -> None:
     channel = Channel.of(descriptor)
     office = LibreOffice(program, folder)
     os.dup2(1, 2)  # standard output is /dev/null: LibreOffice talks, and what it says may quote a document
-    channel.send({"ready": True, "missing": held.missing, "folder": str(folder)})
+    channel.send({"ready": True, "missing": held.missing})
     while (request := channel.receive()) is not None:
         header, files = request
         confine.more_cpu(limits.page_seconds)
@@ -71,4 +69,4 @@ def _unreadable(label: str) -> Exception:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Limits(**json.loads(sys.argv[2])))
+    main(int(sys.argv[1]), Limits(**json.loads(sys.argv[2])), Path(sys.argv[3]))

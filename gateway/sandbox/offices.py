@@ -5,7 +5,6 @@ large, and what one document has done to it shall not last.
 """
 
 import asyncio
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,8 +119,6 @@ class Office:
         worker, self._worker = self._worker, None
         if worker is not None:
             await worker.end()
-            if Path(worker.folder).name.startswith("faxgate-office-"):
-                await asyncio.to_thread(shutil.rmtree, worker.folder, ignore_errors=True)
 
     def _stopped(self, label: str, why: str) -> Refusal:
         if self._stopping:

@@ -59,7 +59,8 @@ class Limits:
     """Bounds of one process at work; seconds are by the clock on the wall.
 
     A document may take long when it has many pages, but no page may: a job that says nothing for ``page_seconds`` is
-    ended as well. ``office`` is LibreOffice's program folder, "" where there is none.
+    ended as well. ``office`` is LibreOffice's program folder, "" where there is none; ``service`` is the socket of the
+    service that starts processes, "" where they are children of our own.
     """
 
     memory_bytes: int = 1 << 30
@@ -70,3 +71,4 @@ class Limits:
     mails_per_reader: int = 1000
     start_seconds: float = 30
     office: str = ""
+    service: str = ""

@@ -44,11 +44,17 @@ class Sandbox:
     """Readers and renderers. ``start`` before use, ``stop`` at the end; all methods are for one event loop."""
 
     def __init__(
-        self, readers: int = 2, renderers: int = 2, limits: Limits | None = None, *, office: str = "off"
+        self,
+        readers: int = 2,
+        renderers: int = 2,
+        limits: Limits | None = None,
+        *,
+        office: str = "off",
+        service: str = "",
     ) -> None:
         """*readers* processes read mails, at most *renderers* documents are worked on at once; *office* says where
-        LibreOffice is (``offices.find``)."""
-        limits = replace(limits or Limits(), office=offices.find(office))
+        LibreOffice is (``offices.find``), *service* where the service listens that starts them, "" for none."""
+        limits = replace(limits or Limits(), office=offices.find(office), service=service)
         self._office = offices.Office(limits)
         self._readers = Readers(readers, limits)
         self._renderers = Renderers(renderers, limits)

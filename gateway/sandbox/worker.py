@@ -1,84 +1,74 @@
-"""A process of the sandbox, seen from the daemon: started clean, never forked from it."""
+"""A process of the sandbox at work, seen from the daemon: its life and our end of its channel."""
 
 import asyncio
-import json
-import os
-import signal
-import subprocess
-import sys
-from dataclasses import asdict
+from typing import Protocol
 
 from gateway.sandbox.link import Gone, Link
+from gateway.sandbox.process import Process
+from gateway.sandbox.remote import Remote
 from gateway.sandbox.requests import Limits
 from gateway.sandbox.wire import Garbled, pair
 
 
+class Life(Protocol):
+    """A process: a child of ours (``Process``), or one that the service started (``Remote``)."""
+
+    pid: int
+    exited: "asyncio.Future[int]"
+
+    @property
+    def alive(self) -> bool: ...
+
+    def kill(self) -> None: ...
+
+
 class Worker:
-    """A process and our end of its channel. ``exited`` is done, with its return code, when it has been waited for.
+    """A process and our end of its channel. ``exited`` is done, with its return code, when nothing is left of it."""
 
-    Of the daemon's environment it gets nothing but the way to the same modules.
-    """
-
-    def __init__(self, process: "subprocess.Popen[bytes]", link: Link) -> None:
+    def __init__(self, process: Life, link: Link) -> None:
         self.link = link
         self.served = 0
         #: Locks that the kernel did not give it.
         self.missing: tuple[str, ...] = ()
-        #: A folder of its own, which whoever ends it removes.
-        self.folder = ""
         self.pid = process.pid
+        self.exited = process.exited
         self._process = process
-        self._loop = asyncio.get_running_loop()
-        self.exited: asyncio.Future[int] = self._loop.create_future()
-        self._watch = os.pidfd_open(process.pid)
-        self._loop.add_reader(self._watch, self._reap)
 
     @classmethod
-    async def start(cls, module: str, limits: Limits) -> "Worker":
-        """Start ``gateway.sandbox.<module>`` and wait until it is ready; raises Gone when it does not get there."""
-        worker = cls._spawn(module, limits)
+    async def start(cls, name: str, limits: Limits) -> "Worker":
+        """Start ``gateway.sandbox.<name>`` and wait until it is ready; raises OSError, or Gone when it does not get
+        there."""
+        worker = await cls._started(name, limits)
         try:
             async with asyncio.timeout(limits.start_seconds):
                 header = await worker.link.receive()
         except (Gone, Garbled, TimeoutError):
             await worker.end()
-            raise Gone(f"the sandbox's {module} did not start") from None
+            raise Gone(f"the sandbox's {name} did not start") from None
         except BaseException:
             await worker.end()
             raise
         worker.missing = _names(header.get("missing"))
-        worker.folder = str(header.get("folder", ""))
         return worker
 
     @classmethod
-    def _spawn(cls, module: str, limits: Limits) -> "Worker":
+    async def _started(cls, name: str, limits: Limits) -> "Worker":
         ours, theirs = pair()
         with theirs:
-            arguments = [str(theirs.fileno()), json.dumps(asdict(limits))]
             try:
-                process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", f"gateway.sandbox.{module}", *arguments],
-                    cwd="/",
-                    env={"PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path)},
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    start_new_session=True,
-                )
-            except OSError:
+                return cls(await _life(name, limits, theirs.fileno()), Link(ours))
+            except BaseException:
                 ours.close()
                 raise
-        return cls(process, Link(ours))
 
     @property
     def alive(self) -> bool:
         """False as soon as it has exited, even before that was noticed."""
-        return not self.exited.done() and self._process.poll() is None
+        return self._process.alive
 
     def kill(self) -> None:
         """End it at once; ``exited`` follows."""
-        if not self.exited.done():
-            self._process.send_signal(signal.SIGKILL)
+        self._process.kill()
 
     async def end(self) -> None:
         """Kill it, wait for its exit and close the channel; it holds nothing that would have to be saved.
@@ -89,10 +79,15 @@ class Worker:
         await asyncio.wait([self.exited])
         self.link.close()
 
-    def _reap(self) -> None:
-        self._loop.remove_reader(self._watch)
-        os.close(self._watch)
-        self.exited.set_result(self._process.wait())
+
+async def _life(name: str, limits: Limits, channel: int) -> Life:
+    if not limits.service:
+        return Process(name, limits, channel)
+    try:
+        return await Remote.start(limits.service, name, limits, channel)
+    except (OSError, Gone, Garbled) as error:
+        why = str(error) or "it does not answer"
+        raise Gone(f"faxgate-sandbox.service at {limits.service} did not start the {name}: {why}") from None
 
 
 def _names(value: object) -> tuple[str, ...]:

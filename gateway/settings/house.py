@@ -112,6 +112,11 @@ class Sandbox(Section):
 
     readers: Count = Field(2, description="Processes that read mails.")
     renderers: Count = Field(2, description="Documents rendered at once.")
+    service: str = Field(
+        "",
+        description="The socket of faxgate-sandbox.service, which starts these processes as another user; empty: the "
+        "daemon starts them itself.",
+    )
     libreoffice: str = Field(
         "auto",
         description="LibreOffice's program folder, for word processor files; auto: where it is usually installed, if "

@@ -196,12 +196,14 @@ def test_a_trial_mail_needs_the_network_and_an_address(faxgate: Faxgate) -> None
     assert "is not a mail address" in faxgate("check", "--send-test", "nobody", code=2).stderr
 
 
-@pytest.mark.parametrize("held", [Locks(True, True), Locks(False, True), Locks(True, False)])
-def test_the_locks_on_documents_are_told(monkeypatch: pytest.MonkeyPatch, held: Locks) -> None:
+@pytest.mark.parametrize("held", [Locks(True, True), Locks(False, True), Locks(True, False), Locks(False, False)])
+async def test_the_locks_on_documents_are_told(monkeypatch: pytest.MonkeyPatch, held: Locks) -> None:
     monkeypatch.setattr(locks, "available", lambda: held)
-    (found,) = sandbox()
-    assert found.verdict is (Verdict.NOTE if held.missing else Verdict.OK)
-    assert all(name in found.sentence for name in held.missing)
+    in_force, *without = await sandbox()
+    assert in_force.verdict is (Verdict.NOTE if held.missing else Verdict.OK)
+    for name in ("Landlock", "seccomp"):
+        assert (name in in_force.sentence) is (name not in held.missing)
+    assert [found.sentence.split()[1] for found in without] == held.missing
 
 
 def test_check_says_how_documents_are_opened(faxgate: Faxgate) -> None:

@@ -204,7 +204,7 @@ format = "json"
         log = self.root / "serve.log"
         with log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", _HAND_OVER, ",".join(str(each.fileno()) for each in sockets)),
+                *(sys.executable, "-c", HAND_OVER, ",".join(str(each.fileno()) for each in sockets)),
                 *(*under, sys.executable, "-W", "error", "-m", "gateway", "serve", "--config", str(self.config)),
                 *(["--only", only] if only else []),
                 env={**os.environ, "NOTIFY_SOCKET": str(address), **(environment or {})},
@@ -330,7 +330,7 @@ async def _until_ended(running: Process, channel: socket.socket) -> None:
 
 
 #: Moves descriptors to 3, 4 ... as systemd does, and becomes the command that follows them.
-_HAND_OVER = """
+HAND_OVER = """
 import os, sys
 given = [int(number) for number in sys.argv[1].split(",") if number]
 spare = [os.dup2(number, 100 + index) for index, number in enumerate(given)]

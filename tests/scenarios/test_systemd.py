@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.test_sandbox_faults import children
+from tests.integration.test_sandbox_service import listening, service
 from tests.scenarios.installation import CLINIC, REALM, SENDER, Installation, Process, installed
 
 #: Starts whole processes: together they take long for a run in between.
@@ -65,6 +67,21 @@ async def test_sockets_that_systemd_opened_are_served(tmp_path: Path) -> None:
             assert status == 200
         finally:
             assert await running.stop() == 0
+
+
+async def test_documents_are_opened_in_a_service_of_their_own(tmp_path: Path) -> None:
+    async with installed(tmp_path, f"sqlite:///{tmp_path}/faxgate.db") as house:
+        with listening(tmp_path) as end:
+            async with service(end) as apart:
+                running = await house.start(environment={"FAXGATE_SANDBOX__SERVICE": end.getsockname()})
+                try:
+                    assert len(children(apart.pid)) == 3, "two readers, and the zygote"
+                    assert children(running.process.pid) == []
+                    await house.mail(CLINIC)
+                    await house.until(lambda: house.mails(SENDER) and house.mails(f"ward@{REALM}"), "receipt and fax")
+                finally:
+                    assert await running.stop() == 0
+                assert children(apart.pid) == []
 
 
 async def test_a_mail_under_way_is_finished_before_it_stops(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 UNITS = Path(__file__).parents[2] / "systemd"
-NAMES = ("faxgate.service", "faxgate.socket", "faxgate-http.socket")
+SANDBOX = ("faxgate-sandbox.service", "faxgate-sandbox.socket")
+NAMES = ("faxgate.service", "faxgate.socket", "faxgate-http.socket", *SANDBOX)
 
 
 def settings(unit: str) -> dict[str, list[str]]:
@@ -59,6 +60,18 @@ def test_systemd_finds_nothing_to_say_about_the_units(tmp_path: Path) -> None:
 @pytest.mark.full
 def test_the_daemon_is_confined() -> None:
     run("systemd-analyze", "security", "--offline=yes", "--threshold=12", str(UNITS / "faxgate.service"))
+
+
+@pytest.mark.full
+def test_documents_are_opened_in_a_service_that_is_confined_further() -> None:
+    run("systemd-analyze", "security", "--offline=yes", "--threshold=3", str(UNITS / "faxgate-sandbox.service"))
+
+
+def test_the_daemon_alone_may_ask_that_service() -> None:
+    socket = settings("faxgate-sandbox.socket")
+    assert (socket["SocketUser"], socket["SocketMode"]) == (settings("faxgate.service")["User"], ["0600"])
+    assert settings("faxgate-sandbox.service")["PrivateNetwork"] == ["yes"]
+    assert settings("faxgate-sandbox.service")["DynamicUser"] == ["yes"]
 
 
 @pytest.mark.full
