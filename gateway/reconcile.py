@@ -68,12 +68,16 @@ class Reconcile:
         return listed is not None and listed.status not in _BEGINNING and await self._tell(listed)
 
     async def _inbound(self) -> int:
-        started, news = datetime.now(UTC), 0
+        """How far the list was read is noted by the carrier's clock: ours may be wrong for a while."""
+        news, newest, now = 0, None, datetime.now(UTC)
         seen = await said.watermark(self._db, INBOUND)
-        since = (seen or started - FIRST) - OVERLAP
+        since = (min(seen, now) if seen else now - FIRST) - OVERLAP
         async for listed in self._carrier.faxes(Direction.INBOUND, since):
             news += await self._tell(listed)
-        await self._db.write(lambda tx: said.set_watermark(tx, INBOUND, started))
+            newest = max(newest or listed.created_at, listed.created_at)
+        if newest is not None:
+            at = min(newest, now)
+            await self._db.write(lambda tx: said.set_watermark(tx, INBOUND, at))
         return news
 
     async def _tell(self, listed: CarrierFax) -> bool:

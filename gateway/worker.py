@@ -5,6 +5,7 @@ One commit makes due jobs ready and claims as many as there is room for.
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -19,6 +20,7 @@ from gateway.store import aside, jobs
 from gateway.store.database import Database, Tx
 from gateway.store.jobs import Job
 from gateway.store.lease import Lease, LeaseLost, LeaseUnsure, clock
+from gateway.store.set_back import set_back
 
 log = logs.logger(__name__)
 #: Kinds whose subject is a fax: every line that is logged meanwhile names it.
@@ -28,6 +30,8 @@ TICK = 1.0
 #: So often a job may fail by a fault of ours, and so often the process may die with it, which need not be its doing.
 MOST_FAULTS, MOST_CRASHES = 8, 20
 SWEEP_EVERY = 10.0
+#: A clock that is set back by less, in seconds, delays nothing that matters.
+JUMP = 5.0
 #: Between runs of a job that failed without saying when to come again; the last one repeats.
 STEPS = [timedelta(seconds=s) for s in (1, 5, 15, 60, 300, 900, 3600)]
 
@@ -58,6 +62,7 @@ class Worker:
         self._most_faults = most_faults
         self._epoch = 0
         self._held = Lease(lease)
+        self._ahead = _ahead()
         self._running: dict[asyncio.Task[None], Job] = {}
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
@@ -190,11 +195,21 @@ class Worker:
                     self.lost.set()
                     return
                 self._held.renewed(asked)
+                await self._look_at_the_clock()
                 await self._db.write(self._sweep)
                 await self._find_again()
                 await self._measure()
             except Exception:
                 log.exception("the node could not say that it lives")
+
+    async def _look_at_the_clock(self) -> None:
+        """When the clock was set back, set back with it what was planned by it."""
+        ahead = _ahead()
+        back = self._ahead - ahead
+        if back > JUMP:
+            moved = await self._db.write(lambda tx: set_back(tx, timedelta(seconds=back)))
+            log.warning("the clock was set back", seconds=round(back), jobs=moved)
+        self._ahead = ahead
 
     async def _find_again(self) -> None:
         """Give back what this node is said to run and does not: the database was not there at its claim or its end."""
@@ -205,7 +220,7 @@ class Worker:
             log.warning("jobs found that nobody ran", number=found)
 
     def _sweep(self, tx: Tx) -> None:
-        jobs.take_over(tx, self._lease)
+        jobs.take_over(tx, self._lease, self._node)
         jobs.sweep(tx)
 
     async def _measure(self) -> None:
@@ -216,6 +231,11 @@ class Worker:
             if row["state"] != aside.ASIDE:
                 oldest = max(oldest, (now - row["oldest"]).total_seconds())
         metrics.oldest_job_seconds.set(oldest)
+
+
+def _ahead() -> float:
+    """How far the clock of the wall is ahead of the one that nobody sets, in seconds."""
+    return time.time() - clock()
 
 
 def _passes(error: Exception) -> bool:

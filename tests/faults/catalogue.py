@@ -1,6 +1,6 @@
 """All faults, in the order of the table."""
 
-from tests.faults import backup, carrier, disk, kill, machines, mails, poison, smarthost, stop, upgrade
+from tests.faults import backup, carrier, clock, disk, kill, machines, mails, poison, smarthost, stop, upgrade
 from tests.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
@@ -9,6 +9,7 @@ FAULTS: tuple[Fault, ...] = (
     disk.FULL,
     disk.FAILING,
     disk.LOCKED,
+    clock.FAULT,
     carrier.AMBIGUOUS,
     carrier.DOWN,
     carrier.WEBHOOKS,

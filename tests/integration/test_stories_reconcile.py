@@ -139,6 +139,7 @@ async def test_a_fax_that_the_carrier_cannot_show_does_not_hide_the_others(house
 
 
 async def test_the_list_is_read_from_the_last_look_on_with_some_overlap(house: House) -> None:
+    await house.emulator.receive(CLINIC, CALLER, samples.pdf(1))
     await poll(house)
     seen = await watermark(house.db, "inbound")
     assert seen is not None

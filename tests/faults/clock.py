@@ -1,0 +1,66 @@
+"""The daemon's clock jumps, by hours, days and past 2038, and back. Everybody else's goes on."""
+
+import asyncio
+import itertools
+import sys
+from pathlib import Path
+
+from tests.faults.fault import Fault, Report
+from tests.faults.scene import Scene, scene
+
+#: What the clock is ahead of the true time, in seconds; the last is behind the 32 bits of 2038.
+JUMPS = (3600, -3600, 86_400, -86_400, 12 * 365 * 86_400)
+#: The line to these numbers is busy at the first call, so that a second one is planned.
+BUSY = (f"+1212{line}0005" for line in itertools.count(300))
+
+
+async def run(folder: Path, size: int) -> Report:
+    """*size* jumps there and back, under load; outside of them no fax may come late because of one."""
+    report, hands = Report(), folder / "clock"
+    hands.write_bytes(bytes(8))
+    clock = {"LD_PRELOAD": await _built(folder), "FAXGATE_CLOCK": str(hands)}
+    async with scene(folder) as stage:
+        stage.house.config.write_text(stage.house.config.read_text().replace('[fax]\nretry_delay = "300ms"', _PATIENT))
+        running = await stage.house.start(environment=clock)
+        async with stage.load(mails=3, faxes=1):
+            for jump, _ in zip(itertools.cycle(JUMPS), range(size), strict=False):
+                await _jump(stage, hands, jump)
+                report.injected += 2
+        report.verdict = await stage.judged(patience=60)
+        await running.stop()
+        said = (folder / "serve.log").read_text()
+        assert "the clock was set back" in said, "the clock did not move"
+        report.note = f"webhooks refused as stale meanwhile: {said.count(_STALE)}"
+    return report
+
+
+async def _built(folder: Path) -> str:
+    """Compile what stands between the process and its clock; return the library's path."""
+    library = str(folder / "clock.so")
+    source = str(Path(__file__).with_suffix(".c"))
+    compiler = await asyncio.create_subprocess_exec("cc", "-O2", "-Wall", "-fPIC", "-shared", "-o", library, source)
+    assert await compiler.wait() == 0, "a C compiler is needed"
+    return library
+
+
+async def _jump(stage: Scene, hands: Path, seconds: int) -> None:
+    stage.mail(next(BUSY))
+    await asyncio.sleep(0.5)
+    _set(hands, seconds)
+    for _ in range(3):
+        stage.mail(next(BUSY))
+        await asyncio.sleep(0.7)
+    _set(hands, 0)
+    await asyncio.sleep(1.5)
+
+
+def _set(hands: Path, seconds: int) -> None:
+    """Put the clock ahead by so many seconds."""
+    with hands.open("r+b") as file:
+        file.write(seconds.to_bytes(8, sys.byteorder, signed=True))
+
+
+_STALE = '"why": "stale"'
+#: Faxes that wait are not given up by a clock that is days ahead.
+_PATIENT = '[fax]\nretry_delay = "1s"\ndeadline = "9000d"'
+FAULT = Fault("F5", "the clock an hour, a day, twelve years ahead or behind, and right again", run, short=5, long=100)
