@@ -78,12 +78,39 @@ EVENTS = {
 }
 
 
+#: What newer documents than these objects have beside them.
+NEWER_FAX = {"from_display_name", "media_name", "failure_reason", "internal_failure_reason"}
+NEWER_APPLICATION = {"tags", "fax_email_recipient", "inbound.inbound_fax_file_type"}
+_INBOUND = {*_COMMON, "status", "caller_id"}
+_OUTBOUND = {*_COMMON, "status", "client_state", "original_media_url"}
+#: The fields of each event's payload, by direction, in the newest documents.
+PAYLOADS = {
+    ("outbound", "fax.queued"): _OUTBOUND,
+    ("outbound", "fax.media.processed"): _OUTBOUND,
+    ("outbound", "fax.sending.started"): _OUTBOUND,
+    ("outbound", "fax.delivered"): _OUTBOUND | {"page_count", "call_duration_secs"},
+    ("outbound", "fax.failed"): _OUTBOUND | {"failure_reason", "internal_failure_reason"},
+    ("inbound", "fax.receiving.started"): _INBOUND,
+    ("inbound", "fax.media.processing.started"): _INBOUND | {"page_count"},
+    ("inbound", "fax.received"): _INBOUND | {"media_url", "page_count", "call_duration_secs", "partial_content"},
+    ("inbound", "fax.failed"): _INBOUND | {"failure_reason"},
+}
+
+
 def missing(sample: dict[str, Any], ours: dict[str, Any], path: str = "") -> list[str]:
     """Return the paths of *sample* that *ours* has not, through inner objects."""
     found = [f"{path}{name}" for name in sample if name not in ours]
     for name, value in sample.items():
         if isinstance(value, dict) and isinstance(ours.get(name), dict):
             found += missing(value, ours[name], f"{path}{name}.")
+    return found
+
+
+def fields(obj: dict[str, Any], path: str = "") -> set[str]:
+    """Return the paths of all fields of an object and of the objects in it."""
+    found = {f"{path}{name}" for name in obj}
+    for name, value in obj.items():
+        found |= fields(value, f"{path}{name}.") if isinstance(value, dict) else set()
     return found
 
 

@@ -39,6 +39,8 @@ __all__ = ["CANCEL", "TRANSMIT", "WITHDRAW", "Transmit"]
 log = logs.logger(__name__)
 #: How long a fax waits for the comparison with the carrier that follows a restore.
 LOOK_AGAIN = timedelta(seconds=5)
+#: How long a fax waits before its application is looked at again, which somebody has switched off.
+SWITCHED_OFF = timedelta(minutes=10)
 _COMPARING = "the gateway was restored from a backup; nothing is sent before the carrier's list has been compared"
 #: How long to wait when the carrier cannot be reached, by how often that has happened; the last one repeats.
 UNREACHABLE_STEPS = [timedelta(seconds=s) for s in (10, 30, 60, 120, 300, 600)]
@@ -74,7 +76,10 @@ class Transmit:
             return
         until = await self._carrier.rest()
         if until is not None:
-            await self._db.write(lambda tx: self._rest(tx, job, until))
+            await self._db.write(lambda tx: self._rest(tx, job, until, "the carrier has a rest"))
+            return
+        if await self._switched_off(UUID(job.subject)):
+            await self._db.write(lambda tx: self._put_off(tx, job))
             return
         with ExitStack() as files:
             try:
@@ -125,13 +130,27 @@ class Transmit:
         self._limits.check(fax.to_number)  # for the last time: the settings may have changed since it was queued
         return await self._documents.make(fax, files)
 
-    def _rest(self, tx: Tx, job: Job, until: datetime) -> None:
-        """The carrier takes nothing before *until*: that is nobody's try."""
+    async def _switched_off(self, fax_id: UUID) -> bool:
+        """Whether the application of a fax may not send (any more)."""
+        fax = await faxes.fetch(self._db, fax_id)
+        if fax is None or fax.application_id is None:
+            return False
+        application = await provision.fetch(self._db, applications, fax.application_id)
+        return application is not None and not application["active"]
+
+    def _put_off(self, tx: Tx, job: Job) -> None:
+        if self._rest(tx, job, datetime.now(UTC) + SWITCHED_OFF, "application inactive"):
+            jobs.release(tx, job.subject)  # others may call the number meanwhile
+
+    def _rest(self, tx: Tx, job: Job, until: datetime, why: str) -> bool:
+        """Nothing is sent before *until*, and that is nobody's try. Returns whether there is something to send."""
         found = self._waiting(tx, job)
-        if found is not None:
-            due = until + spread(timedelta(seconds=1))
-            faxes.change(tx, found[0].id, [State.QUEUED], next_try_at=due)
-            jobs.again(tx, job, due, "the carrier has a rest")
+        if found is None:
+            return False
+        due = until + spread(timedelta(seconds=1))
+        faxes.change(tx, found[0].id, [State.QUEUED], next_try_at=due)
+        jobs.again(tx, job, due, why)
+        return True
 
     def _without_document(self, tx: Tx, job: Job, reason: Reason) -> None:
         """The document cannot be made, or may not be sent, and no later try will change that."""

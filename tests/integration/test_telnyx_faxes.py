@@ -1,90 +1,24 @@
 """``/v2/faxes`` with Telnyx's own library: sending in every encoding, listing, ending, and what is refused."""
 
-import base64
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 import telnyx
-from aiohttp import web
-from aiohttp.test_utils import TestServer
-from telnyx import AsyncTelnyx
 
-from gateway.archive import SCRAP
 from gateway.courier import WEBHOOK
-from gateway.inbox import FORWARD, RETRIEVE
-from gateway.outbox import COLLECT, PREPARE, TRANSMIT
+from gateway.outbox import COLLECT, PREPARE
 from gateway.store import schema
 from gateway.web.telnyx import sending
-from tests import samples, telnyx_samples
-from tests.integration.engines import ENGINES, rows, store
-from tests.integration.house import CLINIC, NUMBER, OFFICE, House, built
+from tests import telnyx_samples
+from tests.integration.engines import ENGINES, rows
+from tests.integration.house import CLINIC, NUMBER, OFFICE
 from tests.integration.receiver import receiving
 from tests.integration.telnyx_house import form, library, pointers
-
-PDF = samples.pdf(2)
-STATE = base64.b64encode(b"have a nice day").decode()
-
-
-@dataclass
-class Program:
-    """A program of an account: the official library, plain requests, and a web server with its documents."""
-
-    house: House
-    sdk: AsyncTelnyx
-    http: aiohttp.ClientSession
-    origin: str
-
-    @property
-    def connection(self) -> str:
-        return str(self.house.application.id)
-
-    async def ask(self, method: str, path: str = "/faxes", **request: Any) -> tuple[int, Any]:
-        async with self.http.request(method, f"{self.house.http}/v2{path}", **request) as response:
-            body = await response.read()
-            return response.status, await response.json() if body else None
-
-    async def send(self, **fields: Any) -> str:
-        """Send a fax by the library; return its id."""
-        given = {"connection_id": self.connection, "from_": OFFICE, "to": NUMBER, "media_url": f"{self.origin}a.pdf"}
-        made = await self.sdk.faxes.create(**(given | fields))
-        assert made.data is not None
-        assert made.data.id is not None
-        return made.data.id
-
-    async def shown(self, fax_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = (await self.ask("GET", f"/faxes/{fax_id}"))[1]["data"]
-        return found
-
-    async def go(self) -> None:
-        """Let everything under way come to its end."""
-        await self.house.drain(SCRAP, COLLECT, PREPARE)
-        while await self.house.step(TRANSMIT):  # one call to a number at a time
-            await self.house.hear()
-        await self.house.hear()
-        await self.house.drain(RETRIEVE, FORWARD)
-
-
-@asynccontextmanager
-async def program(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Program]:
-    async def document(asked: web.Request) -> web.Response:
-        name = asked.match_info["name"]
-        if name == "moved.pdf":
-            raise web.HTTPFound("/a.pdf")
-        content = {"a.pdf": PDF, "junk.pdf": b"%PDF-1.7 junk", "long.pdf": samples.pdf(351)}
-        return web.Response(body=content[name]) if name in content else web.Response(status=404)
-
-    app = web.Application()
-    app.router.add_get("/{name}", document)
-    async with store(request, folder) as db, built(db, folder) as house, TestServer(app) as server:
-        _, token = await house.provisioning.create_token(house.account.id)
-        headers = {"Authorization": f"Bearer {token}"}
-        async with library(house.http, token) as sdk, aiohttp.ClientSession(headers=headers) as http:
-            yield Program(house, sdk, http, str(server.make_url("/")))
+from tests.integration.telnyx_program import PDF, STATE, Program, program
 
 
 @pytest.fixture(params=ENGINES)
@@ -118,7 +52,7 @@ async def test_a_fax_has_every_field_of_the_documents_and_goes_its_way(both: Pro
     status, body = await both.ask("POST", json=wish)
     made = body["data"]
     assert status == 202
-    assert telnyx_samples.missing(telnyx_samples.FAX, made) == []
+    assert telnyx_samples.fields(made) == telnyx_samples.fields(telnyx_samples.FAX) | telnyx_samples.NEWER_FAX
     assert (made["status"], made["direction"], made["media_url"]) == ("queued", "outbound", wish["media_url"])
     assert (made["client_state"], made["webhook_url"], made["quality"]) == (STATE, wish["webhook_url"], "very_high")
     assert (made["stored_media_url"], made["failure_reason"]) == (None, None)
@@ -230,6 +164,7 @@ async def test_trouble_with_the_document_ends_the_fax_in_telnyxs_words(lite: Pro
             "http://10.0.0.1/a.pdf": "file_download_failed",
             f"{lite.origin}junk.pdf": "file_format_invalid",
             f"{lite.origin}long.pdf": "page_count_limit_exceeded",
+            f"{lite.origin}large.pdf": "file_size_limit_exceeded",
         }
         made = {await lite.send(media_url=url): word for url, word in cases.items()}
         for _ in range(4):
@@ -242,6 +177,34 @@ async def test_trouble_with_the_document_ends_the_fax_in_telnyxs_words(lite: Pro
         told = [taken.body["data"]["payload"] for taken in receiver.taken if taken.event_type == "fax.failed"]
         assert {payload["fax_id"]: payload["failure_reason"] for payload in told} == made
         assert lite.house.sent() == []
+
+
+async def test_links_live_ten_minutes(lite: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    fax_id = await lite.send(store_media=True, store_preview=True, preview_format="pdf")
+    await lite.house.emulator.receive(CLINIC, "+12025559999", PDF)
+    await lite.go()
+    sent, received = await lite.shown(fax_id), (await lite.sdk.faxes.list(filter={"direction": {"eq": "inbound"}})).data
+    assert received is not None
+    old = [sent["stored_media_url"], sent["preview_url"], str(received[0].media_url)]
+
+    async def statuses(links: list[str]) -> set[int]:
+        found = set()
+        async with aiohttp.ClientSession() as anybody:
+            for link in links:
+                async with anybody.get(link) as response:
+                    found.add(response.status)
+        return found
+
+    start = time.time()
+    assert await statuses(old) == {200}
+    monkeypatch.setattr("gateway.links.time", lambda: start + 590)
+    assert await statuses(old) == {200}
+    monkeypatch.setattr("gateway.links.time", lambda: start + 610)
+    assert await statuses(old) == {403}
+    await lite.sdk.faxes.actions.refresh(str(received[0].id))
+    again = await lite.shown(fax_id)
+    fresh = [again["stored_media_url"], again["preview_url"], (await lite.shown(str(received[0].id)))["media_url"]]
+    assert await statuses(fresh) == {200}
 
 
 async def test_the_list_is_filtered_and_goes_through_its_pages(both: Program) -> None:
