@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from ipaddress import ip_address
+from time import time
 
 import dns.asyncresolver
 import dns.exception
@@ -12,12 +13,25 @@ from dns.nameserver import Do53Nameserver, Nameserver
 
 from gateway.errors import ConfigurationError
 
-#: How many answers are remembered, for as long as they say.
+#: How many answers are remembered, for as long as they say, but not longer than so many seconds; that there is no such
+#: record as long as its server says (RFC 2308), and otherwise not at all.
 REMEMBERED = 2000
+LONGEST, LONGEST_NOTHING = 3600.0, 300.0
 
 
 class DnsTrouble(Exception):
     """No name server gave an answer that says yes or no: it may do so later."""
+
+
+class _Memory(dns.resolver.LRUCache):
+    """The library's own remembers for ever that there is nothing, where the server does not say how long that holds."""
+
+    def put(self, key: dns.resolver.CacheKey, value: dns.resolver.Answer) -> None:
+        nothing = value.rrset is None
+        if nothing and not any(found.rdtype == dns.rdatatype.SOA for found in value.response.authority):
+            return
+        value.expiration = min(value.expiration, time() + (LONGEST_NOTHING if nothing else LONGEST))
+        super().put(key, value)
 
 
 class Resolver:
@@ -82,7 +96,7 @@ def _resolver(servers: Sequence[tuple[str, int]], timeout: float) -> dns.asyncre
         made.nameservers = found
     made.lifetime = timeout
     made.timeout = min(2.0, timeout)
-    made.cache = dns.resolver.LRUCache(REMEMBERED)
+    made.cache = _Memory(REMEMBERED)
     return made
 
 

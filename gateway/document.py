@@ -232,13 +232,15 @@ class Inspection:
 class Signature:
     """A DKIM signature of a mail: its place among all of them, whose it says it is, and where its key lies.
 
-    ``covers_recipients``: nobody can have put other recipients into To and Cc.
+    ``addressed`` are the addresses in the To and Cc fields that it covers, and with ``covers_message_id`` nobody can
+    have changed the Message-ID.
     """
 
     number: int
     domain: str
     selector: str
-    covers_recipients: bool
+    addressed: tuple[str, ...] = ()
+    covers_message_id: bool = False
 
     @property
     def key_name(self) -> str:
@@ -249,9 +251,10 @@ class Signature:
 @dataclass(frozen=True, slots=True)
 class Offers:
     """What a mail offers as evidence of its sender. ``header_from`` is "" unless exactly one address is certain;
-    ``relayed`` are method, result and domain of what a relay of ours says of it."""
+    ``doubled`` is the name of a field that stands there more often than it may, ``relayed`` are method, result and
+    domain of what a relay of ours says of it."""
 
     header_from: str
-    addressed: tuple[str, ...] = ()
+    doubled: str = ""
     signatures: tuple[Signature, ...] = ()
     relayed: tuple[tuple[str, str, str], ...] = ()

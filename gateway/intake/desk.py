@@ -9,7 +9,7 @@ from uuid import UUID
 from gateway import crashpoint, logs
 from gateway.address import parse_mailbox, shown
 from gateway.audit import Action, Actor
-from gateway.document import Automatic, Offers, Reading
+from gateway.document import Automatic, Reading, Signature
 from gateway.errors import Kind, Refusal, refuse
 from gateway.fax import Direction, Fax, Origin, Quality, State
 from gateway.faxbox import Faxbox
@@ -143,20 +143,18 @@ class Intake:
         for recipient in transaction.accepted:
             route = self.routing.route(recipient.written)
             recipient.faxbox_id = transaction.faxbox_id = self.routing.choose(offers.header_from, route).id
-        numbers = {recipient.number for recipient in transaction.accepted}
-        named = numbers <= self._named(offers, transaction.accepted[0].domain)
-        proof = await self._evidence.prove(transaction, message, offers, named=named)
-        transaction.author = offers.header_from
-        log.info("sender proved", transaction=str(transaction.id), peer=transaction.peer, by=proof)
+        proof = await self._evidence.prove(transaction, message, offers, lambda one: self._names(one, transaction))
+        transaction.author, transaction.certain_id = offers.header_from, proof.certain_id
+        log.info("sender proved", transaction=str(transaction.id), peer=transaction.peer, by=proof.by)
 
-    def _named(self, offers: Offers, domain: str) -> set[str]:
-        """Return the numbers at *domain* that the To and Cc fields of a mail name."""
+    def _names(self, signature: Signature, transaction: Transaction) -> bool:
+        """Say whether the To and Cc fields that a signature covers name every number that the mail is for."""
         found = set()
-        for address in offers.addressed:
+        for address in signature.addressed:
             with contextlib.suppress(Refusal):
                 route = self.routing.route(address)
-                found |= {route.number} if route.domain == domain else set()
-        return found
+                found.add((route.domain, route.number))
+        return {(recipient.domain, recipient.number) for recipient in transaction.accepted} <= found
 
     # -- the mail ------------------------------------------------------------------------------------------------------
 
@@ -261,17 +259,22 @@ class Intake:
         return len(fresh)
 
     def _same(self, transaction: Transaction, reading: Reading, fax: Fax) -> tuple[str, UUID, timedelta]:
-        """What makes two mails the same: account, sender, number, text, and the Message-ID if there is one."""
+        """What makes two mails the same: account, sender, number, text, and the Message-ID if there is one.
+
+        One that others may have changed does not make it another mail: who has it could fax it over and over.
+        """
+        message_id = reading.message_id if transaction.certain_id else ""
         key = "\n".join(
             [
                 str(fax.account_id),
                 transaction.author.casefold(),
                 fax.to_number,
                 reading.body_digest,
-                reading.message_id,
+                message_id,
             ]
         )
-        return digest(key), fax.id, SAME_MAIL if reading.message_id else SAME_BODY
+        lasts = SAME_MAIL if message_id or not transaction.certain_id else SAME_BODY
+        return digest(key), fax.id, lasts
 
     def _insert_message(self, tx: Tx, transaction: Transaction, reading: Reading, message: Spooled) -> UUID:
         message_id = new_id()

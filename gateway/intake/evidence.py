@@ -4,12 +4,13 @@ RFC 6376 (DKIM), RFC 7208 (SPF), RFC 7489 (DMARC: alignment, and the record that
 passes neither is refused whatever the domain's policy asks for: a fax costs money. Where the DNS does not answer and
 nothing else decides, the mail comes again later.
 
-A signature stays valid when somebody sends the mail on: it counts only where it covers To and Cc, and these name every
-number that the mail is for. So nobody makes a fax to a number of his own of a mail that he was once sent.
+A signature stays valid when somebody sends the mail on: it counts only where the To and Cc that it covers name every
+number that the mail is for, and where no field stands twice, since one of them may have been put there later. So nobody
+makes a fax to a number of his own of a mail that he was once sent.
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -29,12 +30,22 @@ log = logs.logger(__name__)
 MOST_VERIFIED = 5
 #: SPF results that say nothing because the DNS did not answer (RFC 7208, 2.6).
 TEMPORARY = "temperror"
+#: Says whether a signature vouches for every number that a mail is for.
+Names = Callable[[Signature], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What proves a sender, for the log; ``certain_id`` when it holds for the Message-ID as well."""
+
+    by: str
+    certain_id: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """A mail server of ours in front: what it writes into Authentication-Results as *authserv* is believed, when it
-    connects from one of *networks*."""
+    """A mail server of ours in front: what it writes of SPF into Authentication-Results as *authserv* is believed, when
+    it connects from one of *networks*. Signatures are verified here all the same: its word would not say which."""
 
     authserv: str
     networks: tuple[IPv4Network | IPv6Network, ...]
@@ -90,19 +101,21 @@ class Evidence:
             )
         return offers
 
-    async def prove(self, transaction: Transaction, message: Spooled, offers: Offers, *, named: bool) -> str:
-        """Return what proves that the mail is from ``offers.header_from``, for the log; *named* says that To and Cc
-        name every recipient. Raises Refusal: SENDER_UNPROVEN, or EVIDENCE_MISSING while the DNS does not answer."""
+    async def prove(self, transaction: Transaction, message: Spooled, offers: Offers, names: Names) -> Proof:
+        """Return what proves that the mail is from ``offers.header_from``.
+
+        Raises Refusal: SENDER_UNPROVEN, or EVIDENCE_MISSING while the DNS does not answer.
+        """
         author = offers.header_from.rpartition("@")[2]
         alignment = await self._alignment(author)
         findings = Findings()
         if self._authserv(transaction):
-            if by := _by_relay(offers, author, alignment, findings, named=named):
-                return by
+            if _by_relay(offers, author, alignment, findings):
+                return Proof(f"spf={author} (relay)")
         elif await self._by_spf(transaction, author, alignment, findings):
-            return f"spf={author}"
-        if by := await self._by_dkim(message, offers, author, alignment, findings, named=named):
-            return by
+            return Proof(f"spf={author}")
+        if signature := await self._by_dkim(message, offers, author, alignment, findings, names):
+            return Proof(f"dkim={signature.domain}", signature.covers_message_id)
         raise _unproven(offers.header_from, alignment, findings)
 
     def _authserv(self, transaction: Transaction) -> str:
@@ -140,14 +153,13 @@ class Evidence:
         author: str,
         alignment: Alignment,
         findings: Findings,
-        *,
-        named: bool,
-    ) -> str:
+        names: Names,
+    ) -> Signature | None:
         ours = [one for one in offers.signatures if alignment.fits(one.domain, author, strict=alignment.dkim_strict)]
-        usable = [one for one in ours if one.covers_recipients and named][:MOST_VERIFIED]
+        usable = [] if offers.doubled else [one for one in ours if names(one)][:MOST_VERIFIED]
         if not usable:
-            findings.said.append(_no_signature(author, ours, named=named))
-            return ""
+            findings.said.append(_no_signature(author, ours, offers.doubled))
+            return None
         records = await _gathered([self._key(one) for one in usable])
         findings.temporary |= any(key is None for _, key in records)
         faults = [f"the key {name} cannot be looked up now" for name, key in records if key is None]
@@ -157,10 +169,10 @@ class Evidence:
         verdicts = await self._sandbox.verify(message.fileno(), message.size, keys, which) if which else {}
         for one in usable:
             if verdicts.get(one.number) == "":
-                return f"dkim={one.domain}"
+                return one
         faults += [fault for fault in verdicts.values() if fault]
         findings.said.append(f"DKIM of {author}: {', '.join(dict.fromkeys(faults))}")
-        return ""
+        return None
 
     async def _key(self, signature: Signature) -> tuple[str, str | None]:
         """Return the name and record of a key: "" where there is none, None while that is not known."""
@@ -171,25 +183,25 @@ class Evidence:
         return signature.key_name, records[0] if records else ""
 
 
-def _by_relay(offers: Offers, author: str, alignment: Alignment, findings: Findings, *, named: bool) -> str:
-    """Return what our relay says that proves the author."""
-    covered = {one.domain for one in offers.signatures if one.covers_recipients} if named else set()
+def _by_relay(offers: Offers, author: str, alignment: Alignment, findings: Findings) -> bool:
+    """Say whether SPF has proved the author, as our relay has found."""
     for method, result, domain in offers.relayed:
-        strict = alignment.spf_strict if method == "spf" else alignment.dkim_strict
-        fits = alignment.fits(domain, author, strict=strict) and (method == "spf" or domain in covered)
-        if result == "pass" and method in {"spf", "dkim"} and fits:
-            return f"{method}={domain} (relay)"
-        if method in {"spf", "dkim"}:
-            findings.temporary |= result == TEMPORARY
-            findings.said.append(f"the mail server in front says {method}={result} for {domain}")
-    return ""
+        if method != "spf":
+            continue
+        if result == "pass" and alignment.fits(domain, author, strict=alignment.spf_strict):
+            return True
+        findings.temporary |= result == TEMPORARY
+        findings.said.append(f"the mail server in front says spf={result} for {domain}")
+    return False
 
 
-def _no_signature(author: str, ours: list[Signature], *, named: bool) -> str:
+def _no_signature(author: str, ours: list[Signature], doubled: str) -> str:
     if not ours:
         return f"there is no DKIM signature of {author} over the whole mail"
-    if not named:
-        return "its To and Cc do not name every number, so its DKIM signature does not count"
+    if doubled:
+        return f"it has more than one {doubled} field, so its DKIM signature does not count"
+    if any(one.addressed for one in ours):
+        return "the To and Cc that its DKIM signature covers do not name every number, so it does not count"
     return "its DKIM signature does not cover To and Cc"
 
 

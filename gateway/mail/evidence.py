@@ -19,6 +19,19 @@ from gateway.mail.headers import Buffer, Headers, plain_address
 MOST_SIGNATURES = 20
 MOST_ADDRESSES = 200
 MOST_RESULTS = 20
+#: Fields that may stand in a mail once (RFC 5322, 3.6; RFC 2045). A signature covers the lowest of several, whoever
+#: sends the mail on may put another one above it, and readers look at that.
+SINGLE = (
+    "To",
+    "Cc",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "Content-Disposition",
+)
 _MOST_CHARACTERS = 16_000
 _ALGORITHMS = {b"rsa-sha256", b"ed25519-sha256"}
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
@@ -29,14 +42,12 @@ _log.propagate = False
 
 
 def offers(message: Buffer, authserv: str) -> Offers:
-    """Return who *message* says it is from, to whom it is addressed, its signatures, and what the relay that calls
-    itself *authserv* says of it ("" for no relay). Raises Refusal(MESSAGE_UNREADABLE) beyond the parser's limits."""
+    """Return who *message* says it is from, its signatures and what they cover, and what the relay that calls itself
+    *authserv* says of it ("" for no relay). Raises Refusal(MESSAGE_UNREADABLE) beyond the parser's limits."""
     headers, _ = Headers.read(message, 0, len(message))
-    named = [value[:_MOST_CHARACTERS] for name in ("To", "Cc") for value in headers.all(name)]
-    addresses = [address for _, address in getaddresses([_ascii(value) for value in named])]
     return Offers(
         header_from=plain_address(headers.all("From")),
-        addressed=tuple(addresses[:MOST_ADDRESSES]),
+        doubled=next((name for name in SINGLE if len(headers.all(name)) > 1), ""),
         signatures=tuple(_signatures(headers)),
         relayed=tuple(_relayed(headers, authserv)) if authserv else (),
     )
@@ -67,11 +78,16 @@ def _fault(signed: dkim.DKIM, number: int, records: Mapping[str, str]) -> str:
 
 
 def _signatures(headers: Headers) -> list[Signature]:
-    found = (_signature(number, value) for number, value in enumerate(headers.all("DKIM-Signature")))
+    addressed = {name: _addresses(headers.get(name)) for name in ("to", "cc")}
+    found = (_signature(number, value, addressed) for number, value in enumerate(headers.all("DKIM-Signature")))
     return [signature for signature in found if signature is not None][:MOST_SIGNATURES]
 
 
-def _signature(number: int, value: str) -> Signature | None:
+def _addresses(field: str) -> list[str]:
+    return [address for _, address in getaddresses([_ascii(field)])][:MOST_ADDRESSES]
+
+
+def _signature(number: int, value: str, addressed: Mapping[str, list[str]]) -> Signature | None:
     """Return a signature that could prove something; None for the others.
 
     One with a body length (``l=``) proves nothing of an attachment that was put behind.
@@ -86,7 +102,8 @@ def _signature(number: int, value: str) -> Signature | None:
         return None
     if not _LABEL.fullmatch(domain) or not _LABEL.fullmatch(selector) or len(domain) + len(selector) > 200:
         return None
-    return Signature(number, domain, selector, covers_recipients=bool(signed & {b"to", b"cc"}))
+    covered = [address for name, found in addressed.items() if name.encode() in signed for address in found]
+    return Signature(number, domain, selector, tuple(covered), covers_message_id=b"message-id" in signed)
 
 
 def _relayed(headers: Headers, authserv: str) -> list[tuple[str, str, str]]:
@@ -106,7 +123,7 @@ def _relayed(headers: Headers, authserv: str) -> list[tuple[str, str, str]]:
 
 def _result(result: object) -> tuple[str, str, str] | None:
     method, outcome = str(getattr(result, "method", "")).lower(), str(getattr(result, "result", "")).lower()
-    name = {"dkim": "header_d", "spf": "smtp_mailfrom", "dmarc": "header_from"}.get(method)
+    name = {"dkim": "header_d", "spf": "smtp_mailfrom"}.get(method)
     if name is None:
         return None
     domain = str(getattr(result, name, None) or "").rpartition("@")[2].strip().lower().rstrip(".")

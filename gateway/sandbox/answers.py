@@ -116,20 +116,22 @@ def pictured_from(value: object) -> int:
 def offers_from(value: object) -> Offers:
     """Read the ``offers`` of a mail; raises Garbled."""
     known = _header(value)
-    addressed, relayed = _list(known, "addressed"), _list(known, "relayed")
-    if not all(isinstance(address, str) for address in addressed):
-        raise Garbled("no addresses")
+    relayed = _list(known, "relayed")
     if not all(isinstance(found, list) and [type(part) for part in found] == [str, str, str] for found in relayed):
         raise Garbled("no results")
     signatures = tuple(_signature(signature) for signature in _list(known, "signatures"))
     results = tuple((found[0], found[1], found[2]) for found in relayed)
-    return Offers(_get(known, "header_from", str), tuple(addressed), signatures, results)
+    return Offers(_get(known, "header_from", str), _get(known, "doubled", str), signatures, results)
 
 
 def _signature(value: object) -> Signature:
     known = _header(value)
     domain, selector = (_get(known, name, str) for name in ("domain", "selector"))
-    return Signature(_get(known, "number", int), domain, selector, _get(known, "covers_recipients", bool))
+    addressed = _list(known, "addressed")
+    if not all(isinstance(address, str) for address in addressed):
+        raise Garbled("no addresses")
+    covers = _get(known, "covers_message_id", bool)
+    return Signature(_get(known, "number", int), domain, selector, tuple(addressed), covers)
 
 
 def verified_from(value: object) -> dict[int, str]:
