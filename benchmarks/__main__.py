@@ -1,4 +1,4 @@
-"""Figures of the gateway on this machine: ``python -m benchmarks [smtp] [latency] [memory] [pages] [scale]``.
+"""Figures of the gateway on this machine: ``python -m benchmarks [NAME ...]``; without names, all.
 
 Each prints a table with the spread over its rounds. Machines differ and are shared: compare rows of one run, not runs.
 """
@@ -6,9 +6,17 @@ Each prints a table with the spread over its rounds. Machines differ and are sha
 import asyncio
 import sys
 
-from benchmarks import latency, memory, pages, scale, smtp
+from benchmarks import api, flood, latency, memory, pages, scale, smtp
 
-ALL = {"smtp": smtp.run, "latency": latency.run, "memory": memory.run, "pages": pages.run, "scale": scale.run}
+ALL = {
+    "smtp": smtp.run,
+    "flood": flood.run,
+    "latency": latency.run,
+    "memory": memory.run,
+    "pages": pages.run,
+    "api": api.run,
+    "scale": scale.run,
+}
 
 
 def main(names: list[str]) -> int:
