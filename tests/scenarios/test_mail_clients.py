@@ -1,6 +1,7 @@
 """The mail clients that people have, each in its own way: swaks, msmtp, curl, and Postfix in front, over TLS."""
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.full
 NUMBER = "12025550142"
 NAME, PASSWORD = "front.desk", "correct horse 9"
 HOST = "fax.example.com"
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -167,6 +169,19 @@ async def test_a_wrong_password_is_told_to_the_person(place: Place) -> None:
     said, _ = await asyncio.wait_for(process.communicate(), HANG)
     assert process.returncode == 67, "curl: login denied"
     assert b"535 5.7.8" in said
+    log = (place.house.root / "serve.log").read_text().splitlines()
+    (line,) = [line for line in log if "login failed" in line]
+    found = re.match(failregex(), line)
+    assert found is not None, line
+    assert found["host"] == "127.0.0.1"
+    assert NAME not in line, "it may be a password"
+
+
+def failregex() -> str:
+    """Return the expression that we advise for fail2ban, as it is read there."""
+    lines = (ROOT / "config/examples/fail2ban-filter.conf").read_text().splitlines()
+    (words,) = [line.partition(" = ")[2] for line in lines if line.startswith("failregex")]
+    return words.replace("<HOST>", "(?P<host>[0-9a-f.:]+)")
 
 
 async def test_postfix_in_front_verifies_us_and_passes_a_mail_on(place: Place) -> None:
