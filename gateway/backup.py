@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.audit import Action, Actor
+from gateway.audit import Actor
 from gateway.errors import ConfigurationError, Kind, Refusal
-from gateway.store import audit, migrate, restoring
+from gateway.store import migrate, restoring
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database, Tx, open_database
 from gateway.store.folder import Folder
@@ -170,7 +170,7 @@ async def restored_file(source: Path, target: Path, actor: Actor) -> None:
     db = await open_database(f"sqlite:///{target}")
     try:
         await migrate.upgrade(db)
-        await db.write(lambda tx: _mark(tx, made, actor))
+        await db.write(lambda tx: restoring.mark_by(tx, made.at, actor))
     finally:
         await db.close()
     with target.open("rb") as file:
@@ -183,8 +183,3 @@ async def restore_rows(source: Path, db: Database, scratch: Path, actor: Actor) 
     await restored_file(source, scratch, actor)
     await migrate.upgrade(db)
     await copy_database(scratch, db)
-
-
-def _mark(tx: Tx, made: Backup, actor: Actor) -> None:
-    restoring.mark(tx, made.at)
-    audit.note(tx, actor, Action.RESTORED, backup=made.at.isoformat())

@@ -255,7 +255,8 @@ class Intake:
         smtplog.insert(tx, *smtplog.records_of(transaction, datetime.now(UTC)))
         for fax in fresh:
             actor = Actor("mail", transaction.author, transaction.peer)
-            audit.note(tx, actor, Action.SENT, account_id=fax.account_id, fax_id=fax.id, user=fax.user)
+            user = {"user": fax.user} if fax.user else {}
+            audit.note(tx, actor, Action.SENT, account_id=fax.account_id, fax_id=fax.id, **user)
         return len(fresh)
 
     def _same(self, transaction: Transaction, reading: Reading, fax: Fax) -> tuple[str, UUID, timedelta]:

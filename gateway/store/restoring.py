@@ -5,11 +5,19 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, delete, func, literal, update
 
 from gateway.attempt import AttemptState
+from gateway.audit import Action, Actor
+from gateway.store import audit
 from gateway.store.database import insert_new
 from gateway.store.events import RESTORED, set_watermark
 from gateway.store.schema import attempts, jobs, nodes, watermarks
 
 _OPEN = (AttemptState.INTENT.value, AttemptState.UNKNOWN.value)
+
+
+def mark_by(tx: Connection, at: datetime, actor: Actor) -> None:
+    """``mark``, and note in the audit trail who has restored it."""
+    mark(tx, at)
+    audit.note(tx, actor, Action.RESTORED, backup=at.isoformat())
 
 
 def mark(tx: Connection, at: datetime) -> None:

@@ -1,8 +1,10 @@
 """A backup made beside a working gateway, and its restoration on either database: nothing lost, nothing sent again."""
 
 import asyncio
+import contextlib
 import itertools
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -32,6 +34,7 @@ from tests.integration.between import Between
 from tests.integration.cli_house import new_house
 from tests.integration.engines import ENGINES, rows, store
 from tests.integration.house import NODE, NUMBER, House, built
+from tests.scenarios.installation import reserved
 
 ME = Actor("shell", "operator")
 
@@ -313,6 +316,24 @@ def test_backup_and_restore_on_the_command_line(tmp_path: Path) -> None:
     assert new.json("audit", "list", "--action", "restored")[0]["actor_kind"] == "shell"
     assert list(new.folder.glob("faxgate.db.before-*"))
     assert new.json("audit", "verify")["broken_at"] is None
+
+
+def test_a_database_that_came_back_by_other_means_is_said_to_be_old(tmp_path: Path) -> None:
+    faxgate = new_house(tmp_path)
+    assert "is no time" in faxgate.refuses("reconcile", "--since", "yesterday")
+    assert "has not come yet" in faxgate.refuses("reconcile", "--since", "2999-01-01T00:00Z")
+    with reserved() as nobody:  # at the carrier's address: it stays marked, and nothing is sent
+        with faxgate.config.open("a", encoding="utf-8") as settings:
+            settings.write(f'[carrier.telnyx]\napi_key = "key"\nbase_url = "http://127.0.0.1:{nobody}"\n')
+        assert "the carrier's list cannot be read" in faxgate.refuses("reconcile", "--since", "2026-11-26T01:50Z")
+    (line,) = faxgate.json("audit", "list", "--action", "restored")
+    assert line["details"] == {"backup": "2026-11-26T01:50:00+00:00"}
+    assert _mark(faxgate.folder / "faxgate.db") == "2026-11-26 01:50:00.000000"
+
+
+def _mark(path: Path) -> str:
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return str(db.execute("SELECT at FROM watermarks WHERE name = ?", (said.RESTORED,)).fetchone()[0])
 
 
 def test_one_file_grows_to_a_server(tmp_path: Path, postgres_server: postgres.Postgres) -> None:
