@@ -1,6 +1,6 @@
 """All faults, in the order of the table."""
 
-from tests.faults import backup, carrier, clock, disk, kill, machines, mails, poison, smarthost, stop, upgrade
+from tests.faults import backup, carrier, clock, disk, kill, machines, mails, poison, smarthost, soak, stop, upgrade
 from tests.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
@@ -20,6 +20,7 @@ FAULTS: tuple[Fault, ...] = (
     poison.FAULT,
     mails.LOST,
     mails.LOOPS,
+    soak.FAULT,
     backup.FAULT,
     upgrade.FAULT,
 )

@@ -129,7 +129,7 @@ async def _lock(stage: Scene, web: aiohttp.ClientSession, report: Report) -> flo
     relay, house = stage.relay, stage.house
     put_off, answered = len(relay.troubles), len(relay.answers)
     await house.until(lambda: len(relay.answers) > answered, "a mail taken")
-    with _holding(house.root / "faxgate.db"):
+    with holding(house.root / "faxgate.db"):
         slowest = await _liveness(web, stage, until=lambda: len(relay.troubles) > put_off)
         answered = len(relay.answers)
     began = time.monotonic()
@@ -139,7 +139,8 @@ async def _lock(stage: Scene, web: aiohttp.ClientSession, report: Report) -> flo
 
 
 @contextlib.contextmanager
-def _holding(database: Path) -> Iterator[None]:
+def holding(database: Path) -> Iterator[None]:
+    """Hold the database as another process does that writes."""
     with contextlib.closing(sqlite3.connect(database, timeout=30, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")
         yield

@@ -78,4 +78,4 @@ def _strace(dice: random.Random, *options: str) -> list[str]:
     return [shutil.which("strace") or "strace", "-f", "-qq", "-o", "/dev/null", "-e", call, *options]
 
 
-FAULT = Fault("F1", "kill -9 at any system call and at each named point, under load", run, short=20, long=1000)
+FAULT = Fault("F1", "kill -9 at any system call and at each named point, under load", run, short=50, long=1000)

@@ -1,5 +1,6 @@
 """The fax resource, ``/v2/faxes``, with the records of its webhooks and text messages."""
 
+import asyncio
 import random
 import socket
 import struct
@@ -53,7 +54,11 @@ class FaxApi:
         if self._posts[fax.to_number] <= behaviour(fax.to_number).unavailable:
             raise unavailable(503)
         self._exchange.accept(fax)
+        if self._faults.answer_delay:
+            await asyncio.sleep(self._faults.answer_delay)
         fax.unanswered = self._resets(fax)
+        if fax.unanswered and self._faults.ambiguous_status:
+            raise unavailable(self._faults.ambiguous_status)
         if fax.unanswered:
             return reset(request)
         return web.json_response({"data": self._shown(fax)}, status=202)

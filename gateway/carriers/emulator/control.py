@@ -3,6 +3,7 @@
 ``/links/{token}`` is where received documents are fetched, as a signed link of the carrier's storage.
 """
 
+import asyncio
 import base64
 import binascii
 from dataclasses import asdict, fields
@@ -101,16 +102,13 @@ class ControlApi:
         if linked is None:
             raise not_found("document")
         fax, good = linked
-        if good and self._faults.cut_links > 0:
-            self._faults.cut_links -= 1
-            return await _cut_off(request, fax)
-        if good:
-            return _document(fax)
-        return web.Response(
-            status=403,
-            text="<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>",
-            content_type="application/xml",
-        )
+        if not good:
+            return _expired()
+        for name, answer in _TROUBLES.items():
+            if (left := getattr(self._faults, name)) > 0:
+                setattr(self._faults, name, left - 1)
+                return await answer(request, fax)
+        return _document(fax)
 
 
 def _fault(name: str, value: Any) -> Any:
@@ -128,6 +126,11 @@ def _document(fax: EmulatedFax) -> web.Response:
     return web.Response(body=fax.document.content, content_type=fax.document.media_type)
 
 
+def _expired() -> web.Response:
+    text = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+    return web.Response(status=403, text=text, content_type="application/xml")
+
+
 async def _cut_off(request: web.Request, fax: EmulatedFax) -> web.StreamResponse:
     """Send half of a document that was announced whole, and break off."""
     assert fax.document is not None
@@ -139,6 +142,29 @@ async def _cut_off(request: web.Request, fax: EmulatedFax) -> web.StreamResponse
     if request.transport is not None:
         request.transport.close()
     return response
+
+
+async def _drops(request: web.Request, fax: EmulatedFax) -> web.StreamResponse:
+    """Send a document in ten pieces, one every fifth of a second."""
+    assert fax.document is not None
+    content = fax.document.content
+    response = web.StreamResponse(headers={"Content-Type": fax.document.media_type})
+    response.content_length = len(content)
+    await response.prepare(request)
+    step = len(content) // 10 + 1
+    for begin in range(0, len(content), step):
+        await response.write(content[begin : begin + step])
+        await asyncio.sleep(0.2)
+    return response
+
+
+async def _something_else(_request: web.Request, _fax: EmulatedFax) -> web.StreamResponse:
+    """Send a page where the document should be, and call it one."""
+    return web.Response(text="<html><body>Please log in.</body></html>", content_type="application/pdf")
+
+
+#: Which of ``Faults`` does what to a received document.
+_TROUBLES = {"cut_links": _cut_off, "slow_links": _drops, "wrong_links": _something_else}
 
 
 def _bytes(document: Any) -> bytes:

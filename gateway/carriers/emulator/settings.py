@@ -54,8 +54,10 @@ class Faults:
     ``down_status``: every API request is answered so, nothing is done; 0 resets the connection instead.
     ``fail_before_accept``: that many POSTs of faxes are answered 503 and not accepted.
     ``reset_after_accept``: that many are accepted, and the connection reset instead of an answer;
-    ``ambiguous_rate``: the same by chance, 0 to 1. ``expire_links``: links in webhooks have expired already; a refresh
-    helps. ``cut_links``: that many received documents break off in the middle. ``shuffle_webhooks``: those of one fax
+    ``ambiguous_rate``: the same by chance, 0 to 1; ``ambiguous_status``: they are answered so instead of reset.
+    ``answer_delay``: seconds between taking a fax and saying so. ``expire_links``: links in webhooks have expired
+    already; a refresh helps. Received documents, that many: ``cut_links`` break off in the middle, ``slow_links``
+    come in drops, ``wrong_links`` are a page that says something else. ``shuffle_webhooks``: those of one fax
     come all at its end, in any order.
     """
 
@@ -63,7 +65,11 @@ class Faults:
     fail_before_accept: int = 0
     reset_after_accept: int = 0
     ambiguous_rate: float = 0.0
+    ambiguous_status: int | None = None
+    answer_delay: float = 0.0
     drop_webhooks: bool = False
     shuffle_webhooks: bool = False
     expire_links: bool = False
     cut_links: int = 0
+    slow_links: int = 0
+    wrong_links: int = 0
