@@ -16,7 +16,7 @@ METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE")
 MATRIX = {
     "/faxes": {"PUT"},
     "/faxes/outgoing": {"GET", "PUT"},
-    "/faxes/outgoing/{outgoing}": {"GET", "DELETE"},
+    "/faxes/outgoing/{outgoing}": {"GET", "PUT", "DELETE"},
     "/faxes/outbox": {"GET"},
     "/faxes/outbox/{outbox}": {"GET", "PUT", "DELETE"},
     "/faxes/outbox/{outbox}/attachment": {"GET", "DELETE"},

@@ -64,7 +64,7 @@ class FaxWish(FaxChanges):
 class FaxAction(Fields):
     """What shall happen to a fax: the envelope's own field beside ``data``."""
 
-    action: Literal["resubmit", "forward"]
+    action: Literal["resubmit", "forward", "release"]
     data: dict[str, Any] | None = None
 
 

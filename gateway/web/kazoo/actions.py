@@ -1,4 +1,4 @@
-"""What is done to faxes that are there: sent again, passed on, canceled, deleted, stripped of their document."""
+"""What is done to faxes that are there: sent again, passed on, released, canceled, deleted, stripped of documents."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -31,6 +31,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 #: The carrier dials or sends: what has begun is not stopped here.
 _BEING_SENT = frozenset({State.CALLING, State.SENDING, State.UNKNOWN})
 _WORDS = {"outbox": "resubmit", "inbox": "forward"}
+#: Not Kazoo's, which holds nothing back.
+RELEASE = "release"
 
 
 class Actions:
@@ -53,6 +55,9 @@ class Actions:
         body = {"application/json": kazoo.FaxAction}
         gone: dict[int, Any] = {200: kazoo.Success[dict[str, Any]]}
         found = [Operation("DELETE", f"{base}/outgoing/{{fax_id}}", self.cancel, summary="Cancel", answers=fax, **send)]
+        manage: Common = {**send, "scope": Scope.MANAGE}
+        one = f"{base}/outgoing/{{fax_id}}"
+        found.append(Operation("PUT", one, self.release, summary="Release", body=body, answers=fax, **manage))
         for name in ("outbox", "inbox"):
             path = f"{base}/{name}/{{fax_id}}"
             again: Common = {**send, "tag": f"Kazoo: {name}"}
@@ -72,7 +77,7 @@ class Actions:
 
         def unit(tx: Tx) -> Fax:
             now = faxes.get(tx, fax.id, lock=True)
-            if now is not None and now.state in _BEING_SENT:
+            if now is not None and now.state in _BEING_SENT and not _decided_by_people(now):
                 sentence = "the fax is being sent and cannot be canceled any more"
                 raise refuse(Kind.WRONG_STATE, sentence, str(fax.id))
             self._command.cancel(tx, fax.id)
@@ -81,15 +86,24 @@ class Actions:
 
         return answered(request, kazoo.fax_shown(await self._db.write(unit), outgoing=True))
 
+    async def release(self, request: web.Request) -> web.Response:
+        """Let a fax go on that waits for a person; one whose outcome is not known is sent again."""
+        caller, fax = await self._reached(request, "outgoing")
+        await _action(request, RELEASE)
+
+        def unit(tx: Tx) -> Fax:
+            now = faxes.get(tx, fax.id, lock=True) or fax
+            self._command.release(tx, fax.id)
+            action = Action.RESENT if now.state is State.UNKNOWN else Action.RELEASED
+            audit.note(tx, caller.actor, action, account_id=caller.account_id, fax_id=fax.id, state=now.state.value)
+            return faxes.get(tx, fax.id) or fax
+
+        return answered(request, kazoo.fax_shown(await self._db.write(unit), outgoing=True))
+
     def _again(self, name: str) -> Handler:
         async def handler(request: web.Request) -> web.Response:
             caller, fax = await self._reached(request, name)
-            given = await envelope.envelope_of(request)
-            action = given.get("action") or request.query.get("action")
-            if not action:
-                raise invalid("action", "required", "action required")
-            if action != _WORDS[name]:
-                raise invalid("action", "enum", "invalid action", target=[_WORDS[name]])
+            given = await _action(request, _WORDS[name])
             data = kazoo.public(envelope.data_in({"data": given.get("data") or {}}), "tx_result", "rx_result", "status")
             if name == "inbox" and not data.get("to_number"):
                 raise invalid("to_number", "required", "say which number the fax shall be passed on to")
@@ -159,6 +173,22 @@ class Actions:
         if not shows(name, fax):
             raise bad_identifier(request.match_info["fax_id"][:64])
         return caller, fax
+
+
+def _decided_by_people(fax: Fax) -> bool:
+    """Whether it is not known if a fax was sent, and a person has been asked."""
+    return fax.state is State.UNKNOWN and fax.held_reason != ""
+
+
+async def _action(request: web.Request, word: str) -> dict[str, Any]:
+    """Return the envelope of a request that asks for the action *word*."""
+    given = await envelope.envelope_of(request)
+    action = given.get("action") or request.query.get("action")
+    if not action:
+        raise invalid("action", "required", "action required")
+    if action != word:
+        raise invalid("action", "enum", "invalid action", target=[word])
+    return given
 
 
 def _box(tx: Tx, fax: Fax) -> Faxbox | None:
