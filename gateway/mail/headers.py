@@ -190,10 +190,12 @@ def decoded(value: str) -> str:
     if "=?" not in value:
         return _text(value)
     try:
-        pieces = decode_header(value)
+        # Each byte as one character: other characters, and surrogates, come out of the library as escapes.
+        pieces = decode_header(value.encode("utf-8", "surrogateescape").decode("latin-1"))
     except (HeaderParseError, ValueError):
         return _text(value)
-    return "".join(_text(piece) if isinstance(piece, str) else _bytes(piece, charset) for piece, charset in pieces)
+    raw = ((piece.encode("latin-1") if isinstance(piece, str) else piece, charset) for piece, charset in pieces)
+    return "".join(_bytes(piece, charset) for piece, charset in raw)
 
 
 def _text(value: str) -> str:

@@ -34,6 +34,8 @@ Check = Callable[[int, str], None]
 _SNIFFED = 1024
 _TEXTS = frozenset({MediaType.TEXT, MediaType.HTML})
 _MOST_RECEIVED = 50
+#: Fields that mark an automatic mail (RFC 3834, 5), and those of older programs.
+_AUTOREPLIES = ("Auto-Submitted", "X-Autoreply", "X-Autorespond", "X-Autoresponse")
 _SUBJECT_CHARACTERS = 200
 _FOUND_SHOWN = 5
 _NOTE = "the text of the mail is the note on the cover page"
@@ -212,9 +214,10 @@ def _automatic(headers: Headers) -> Automatic:
         return Automatic.LOOP
     if headers.media_type == "multipart/report":
         return Automatic.REPORT
-    if any(_keyword(value) not in {"", "no"} for value in headers.all("Auto-Submitted")):
-        return Automatic.REPLY
     precedence = {_keyword(value) for value in headers.all("Precedence")}
+    marks = (value for name in _AUTOREPLIES for value in headers.all(name))
+    if "auto_reply" in precedence or any(_keyword(mark) not in {"", "no"} for mark in marks):
+        return Automatic.REPLY
     if headers.all("List-Id") or precedence & {"bulk", "list", "junk"}:
         return Automatic.LIST
     return Automatic.NO

@@ -15,7 +15,9 @@ import phonenumbers
 
 from gateway import allowance, passwords
 from gateway.account import Scope
+from gateway.address import parse_mailbox
 from gateway.errors import Kind, Refusal, refuse
+from gateway.faxbox import check_expression
 from gateway.settings import checked_email, parse_keeping
 
 Check = Callable[[str, Any], Any]
@@ -126,12 +128,19 @@ def permits(field: str, value: Any) -> list[str]:
     entries = [entry.strip() for entry in _texts(field, value)]
     for entry in entries:
         try:
-            re.compile(entry.removeprefix("*@") if entry.startswith("*@") else entry)
-        except re.error as error:
+            _check_permit(entry)
+        except ValueError as error:
             raise invalid(
                 field, f"has {entry!r}, which is no address, no *@domain and no regular expression ({error})"
             ) from None
     return [entry for entry in entries if entry]
+
+
+def _check_permit(entry: str) -> None:
+    if not entry.startswith("*@"):
+        check_expression(entry)
+    elif parse_mailbox(f"x{entry[1:]}") is None:
+        raise ValueError("there is no domain behind *@")
 
 
 def _texts(field: str, value: Any) -> list[str]:

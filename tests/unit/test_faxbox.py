@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.faxbox import EXACT, NO_MATCH, PATTERN, WILDCARD, Faxbox, entry_fits
+from gateway.faxbox import EXACT, NO_MATCH, PATTERN, WILDCARD, Faxbox, check_expression, entry_fits
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,7 @@ from gateway.faxbox import EXACT, NO_MATCH, PATTERN, WILDCARD, Faxbox, entry_fit
         (r"(joe|ann)@clinic\.example", "ANN@clinic.example", PATTERN),
         (r"(joe|ann)@clinic\.example", "joann@clinic.example", NO_MATCH),
         (r"ward-[0-9]+@clinic\.example", "ward-12@clinic.example", PATTERN),
+        (r"(?=.*)(joe)@clinic\.example", "joe@clinic.example", NO_MATCH),
         ("(", "(", EXACT),
         ("(", "anybody@clinic.example", NO_MATCH),
         ("", "", EXACT),
@@ -41,6 +42,20 @@ from gateway.faxbox import EXACT, NO_MATCH, PATTERN, WILDCARD, Faxbox, entry_fit
 )
 def test_an_entry_fits_whom_it_names(entry: str, sender: str, fits: int) -> None:
     assert entry_fits(entry, sender) == fits
+
+
+@pytest.mark.parametrize("entry", [r"(a+)+@x\.example", r"(a|aa)+@x\.example", r"(.*a){25}@x\.example"])
+def test_no_expression_can_be_made_to_hang_by_a_senders_address(entry: str) -> None:
+    """The standard library's take longer than anybody waits for these."""
+    assert entry_fits(entry, "a" * 63 + "!@x.example") == NO_MATCH
+    assert entry_fits(entry, "a" * 64 + "@x.example") == PATTERN
+
+
+def test_an_expression_that_cannot_be_matched_is_named_with_the_reason() -> None:
+    check_expression(r"(joe|ann)@clinic\.example")
+    for entry in ("(", "[a", r"(?=a)b", r"(a)\1", "x{1001}"):
+        with pytest.raises(ValueError, match=r"\w+"):
+            check_expression(entry)
 
 
 def test_the_most_exact_entry_counts() -> None:

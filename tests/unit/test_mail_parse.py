@@ -277,6 +277,12 @@ def test_an_unknown_transfer_encoding_is_told() -> None:
         ([("List-Id", "<list.example.org>")], Automatic.LIST),
         ([("Precedence", "Bulk")], Automatic.LIST),
         ([("Precedence", "junk")], Automatic.LIST),
+        ([("Precedence", "auto_reply")], Automatic.REPLY),
+        ([("X-Autoreply", "yes")], Automatic.REPLY),
+        ([("X-Autorespond", "on holiday")], Automatic.REPLY),
+        ([("X-Autoreply", "no")], Automatic.NO),
+        # Exchange puts it into what people write, too: it asks for no answers, and is none.
+        ([("X-Auto-Response-Suppress", "All")], Automatic.NO),
         ([("Precedence", "first-class")], Automatic.NO),
         ([("X-Fax-Id", "0192")], Automatic.OURS),
         ([("X-Fax-Id", "0192"), ("Auto-Submitted", "auto-generated")], Automatic.OURS),

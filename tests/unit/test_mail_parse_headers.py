@@ -124,6 +124,11 @@ def test_the_name_of_the_content_type_serves_when_there_is_no_other() -> None:
         ("\udcc3\udca4", "ä"),
         ("\udce4", "ä"),
         ("=?utf-7?q?+2AA-?=", ""),
+        # Bytes and characters that should have been encoded, beside some that are and within them.
+        ("=?iso-8859-1?Q?Fr\udcf6sche?=", "Frösche"),
+        ("Fr\udcc3\udcb6sche =?utf-8?q?=C3=A4?=", "Frösche ä"),
+        ("日本 =?utf-8?q?=C3=A4?= \\u0041", "日本 ä \\u0041"),
+        ("=?utf-8?q?=E2=82?= =?utf-8?q?=AC?=", "€"),
     ],
 )
 def test_a_subject_is_decoded_to_one_line(raw: str, text: str) -> None:
