@@ -19,6 +19,9 @@ LEAST_DOTS, LEAST_BYTES, LEAST_SIDE = 200_000, 100_000, 100
 SHOWN = "a picture shown in the text of the mail; attach it as a file to have it faxed"
 SMALL = "a small picture, like a logo; a picture to be faxed must be larger"
 
+TEXT = "the text of the mail is not faxed"
+TEXT_OF_ATTACHED = "the text of an attached mail is not faxed"
+
 #: What Exchange makes of text between attachments.
 _PIECE_OF_TEXT = re.compile(r"ATT[0-9]{5}\.(txt|html?)", re.IGNORECASE)
 
@@ -73,7 +76,7 @@ def _why_text(leaf: Leaf, name: str) -> str:
         return "a piece of the mail's text"
     if name or leaf.headers.disposition == "attachment":
         return ""
-    return f"the text of {'an attached' if leaf.forwarded else 'the'} mail is not faxed"
+    return TEXT_OF_ATTACHED if leaf.forwarded else TEXT
 
 
 def is_small(size: int, extent: tuple[int, int] | None) -> bool:

@@ -16,7 +16,7 @@ from gateway.document import FAXABLE, FAXABLE_NAMES, Automatic, MediaType, Part,
 from gateway.errors import Kind, Reason, Refusal, refuse
 from gateway.mail.content import Undecodable, content, estimated_size, head, text
 from gateway.mail.headers import Buffer, Headers, display_text, message_id, plain_address
-from gateway.mail.kinds import GENERIC, PICTURES, SHOWN, SMALL, is_small, why_ignored
+from gateway.mail.kinds import GENERIC, PICTURES, SHOWN, SMALL, TEXT, is_small, why_ignored
 from gateway.mail.own_text import is_own, own_leaves
 from gateway.mail.pictures import is_shown, shown_pictures
 from gateway.mail.structure import Leaf, leaves
@@ -139,12 +139,16 @@ def _check_together(parts: tuple[Part, ...], documents: Documents) -> None:
 
 
 def _found(parts: tuple[Part, ...]) -> str:
-    shown = [_in_brief(part) for part in parts]
+    if all(part.why == TEXT for part in parts):
+        return "nothing but its text"
+    shown = list(dict.fromkeys(_in_brief(part) for part in parts))
     more = f" and {len(shown) - _FOUND_SHOWN} more" if len(shown) > _FOUND_SHOWN else ""
     return ", ".join(shown[:_FOUND_SHOWN]) + more
 
 
 def _in_brief(part: Part) -> str:
+    if part.why == TEXT:
+        return "its text"
     named = f'{part.media_type} "{part.name}"' if part.name else part.media_type
     return f"{named} ({part.why.partition(';')[0]})" if part.why in {SHOWN, SMALL} else named
 

@@ -168,9 +168,13 @@ def test_a_mail_without_documents_is_refused_with_what_was_found() -> None:
     reading = read_with(Attachment("logo.png", png(), "image/png", "inline"), html="<p>hello</p>")
     assert refusal(reading) == (
         Kind.NOTHING_TO_FAX,
-        f"the mail has nothing attached that can be faxed ({FAXABLE_NAMES}); found: text/plain, text/html, "
+        f"the mail has nothing attached that can be faxed ({FAXABLE_NAMES}); found: its text, "
         'image/png "logo.png" (a picture shown in the text of the mail)',
     )
+
+
+def test_a_mail_that_is_only_a_text_is_told_so() -> None:
+    assert refusal(read(mail([])))[1].endswith("; found: nothing but its text")
 
 
 def test_the_list_of_what_was_found_is_short() -> None:
