@@ -168,6 +168,8 @@ class Transmit:
         if not document.blob:  # it was queued anew a moment ago, with a job of its own
             jobs.finish(tx, job)
             return None
+        if jobs.rekey(tx, job, self._policy.lines(tx, fax)):  # its channels were limited, or freed, while it waited
+            return None
         attempt = self._new_attempt(fax, document, tries + 1)
         attempts.insert(tx, attempt)
         faxes.change(tx, fax.id, [State.QUEUED], tries=fax.tries + 1, next_try_at=None)

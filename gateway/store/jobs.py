@@ -143,6 +143,21 @@ def again(tx: Connection, job: Job, due: datetime, error: str = "") -> None:
         raise LeaseLost(job.subject)
 
 
+def rekey(tx: Connection, job: Job, keys: Keys) -> bool:
+    """Put a job back that needs other keys than it was enqueued with, to run when it has got them; return whether it
+    does. Raises LeaseLost like ``finish``."""
+    wanted = [list(key) for key in keys]
+    row = tx.execute(select(jobs.c["keys"].label("needs")).where(*mine(job))).first()
+    if row is None:
+        raise LeaseLost(job.subject)
+    if row.needs == wanted:
+        return False
+    release(tx, job.subject)
+    tx.execute(update(jobs).where(*mine(job)).values(keys=wanted, node=None, epoch=None))
+    _advance(tx, job.id, job.subject, wanted)
+    return True
+
+
 def drop(tx: Connection, kind: str, subject: object) -> int:
     """Delete jobs that do not run yet; return how many."""
     waiting = delete(jobs).where(jobs.c.kind == kind, jobs.c.subject == str(subject), jobs.c.state != "running")
@@ -254,7 +269,8 @@ def _hold(tx: Connection, owner: str, keys: Keys) -> str | None:
         if tx.execute(select(holds.c.key).where(holds.c.key == key, holds.c.owner == owner)).first():
             continue
         taken = set(tx.execute(select(holds.c.slot).where(holds.c.key == key)).scalars())
-        slot = next((slot for slot in range(slots) if slot not in taken), None)
+        free = (slot for slot in range(slots) if slot not in taken)
+        slot = next(free, None) if len(taken) < slots else None  # more may be taken than there are by now
         if slot is None or not insert_new(tx, holds, {"key": key, "slot": slot, "owner": owner, "until": until}):
             if got:
                 tx.execute(delete(holds).where(tuple_(holds.c.key, holds.c.slot).in_(got)))

@@ -169,6 +169,16 @@ async def test_one_number_has_one_slot_and_the_others_wait_in_their_order(queue:
     assert order == ["urgent", "y", "z"]
 
 
+async def test_fewer_slots_than_are_held_wait_until_so_many_are_held(queue: Queue) -> None:
+    await queue.enqueue("a", "b", "c", keys=[("channel", 3)])
+    await queue.enqueue("d", keys=[("channel", 2)])
+    await queue.claimed()
+    await queue.release("a")
+    assert (await queue.states())["d"] == blocked(LINE).replace(LINE[0][0], "channel")
+    await queue.release("b")
+    assert await queue.claimed() == ["d"]
+
+
 async def test_a_hold_outlasts_its_job_until_it_is_released(queue: Queue) -> None:
     await queue.enqueue("x", keys=LINE)
     (job,) = await queue.claim()

@@ -128,6 +128,8 @@ async def test_what_is_no_file_is_refused_with_its_field_and_leaves_nothing(lite
     ):
         status, body = await lite.ask("POST", PATH, json=fields)
         assert (status, pointers(body)) == (422, [pointer]), fields
+    status, body = await lite.ask("POST", PATH, data=form(media=("x", b"", "application/pdf")))
+    assert (status, pointers(body)) == (422, ["/media_url"])
     large = form(media=("x", BytesIO(b"x" * 20_000_001), "application/pdf"))
     status, body = await lite.ask("POST", PATH, data=large)
     assert (status, pointers(body)) == (422, ["/media"])

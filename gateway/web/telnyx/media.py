@@ -80,7 +80,7 @@ class MediaStorage:
             name = _name(form.fields)
             lasts = _lasts(form)
             upload = await self._content(form)
-            if upload is None:
+            if upload is None or not upload.spool.size:
                 raise invalid("/media_url", "a file (media) or its URL (media_url) is required", MISSING)
             now = datetime.now(UTC)
             file = _with(Media(new_id(), who.account_id, name, "", "", 0, now, now, now + lasts), upload)
