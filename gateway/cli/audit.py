@@ -68,5 +68,5 @@ async def verify(house: House, as_json: Json = False) -> None:
 def _row(entry: Entry) -> tuple[object, ...]:
     who = f"{entry.actor_kind} {entry.actor}".strip()
     about = f"fax {entry.fax_id}" if entry.fax_id else entry.subject
-    more = ", ".join(f"{name}: {show.text(value)}" for name, value in entry.details.items())
+    more = ", ".join(f"{name}: {show.text(value)}" for name, value in entry.details.items() if value not in ("", None))
     return show.clock(entry.at), who, entry.peer, entry.action, about, more
