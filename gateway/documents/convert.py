@@ -21,6 +21,8 @@ from gateway.documents.tiff_writer import TiffWriter
 _JPEG_QUALITY = 85
 #: A picture that does not say its resolution is shown as a fax page would be.
 _DEFAULT_DPI = (204.0, 196.0)
+#: Each byte with its bits in the other order, as modems take them.
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _COLOURED = {"P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr"}
 
 
@@ -69,12 +71,12 @@ def _to_pdf(data: bytes, document: Tiff, output: BinaryIO, progress: Progress) -
 
 
 def _copied(data: bytes, page: ifd.Directory) -> Picture | None:
-    """Return the page's own code where it is upright T.6 in one strip, most significant bit first."""
+    """Return the page's own code where it is upright T.6 in one strip, whichever bit of a byte comes first."""
     start, size = page.number(ifd.STRIP_OFFSETS), page.number(ifd.STRIP_BYTES)
     fits = (
         page.number(ifd.COMPRESSION) == 4
         and len(page.tags.get(ifd.STRIP_OFFSETS, ())) == 1
-        and page.number(ifd.FILL_ORDER, 1) == 1
+        and page.number(ifd.FILL_ORDER, 1) in {1, 2}
         and page.number(ifd.ORIENTATION, 1) == 1
         and page.number(ifd.BITS, 1) == page.number(ifd.SAMPLES, 1) == 1
         and page.number(ifd.T6_OPTIONS) == 0
@@ -83,8 +85,9 @@ def _copied(data: bytes, page: ifd.Directory) -> Picture | None:
     )
     if not fits:
         return None
+    code = data[start : start + size]
     return t6_picture(
-        data[start : start + size],
+        code.translate(_REVERSED) if page.number(ifd.FILL_ORDER, 1) == 2 else code,
         page.number(ifd.WIDTH),
         page.number(ifd.LENGTH),
         page.resolution or _DEFAULT_DPI,

@@ -1,5 +1,6 @@
 """Received faxes from one type to the other."""
 
+import struct
 from io import BytesIO
 
 import pytest
@@ -64,6 +65,27 @@ def test_a_tiff_becomes_a_pdf_of_the_same_dots(one_strip: bool) -> None:
 def test_t6_code_in_one_strip_is_copied_as_it_is() -> None:
     page = tiff_page(tiff(1))
     assert t6(ink(page)) in converted(white_is_zero(page), MediaType.PDF)[1]
+
+
+def test_code_whose_bytes_begin_with_their_lowest_bit_is_copied_too() -> None:
+    page = tiff_page(tiff(1))
+    code = t6(ink(page))
+    # FillOrder is the only entry that says 266; 1 becomes 2, and the bits of each byte change places.
+    turned = bytes(int(f"{byte:08b}"[::-1], 2) for byte in code)
+    data = white_is_zero(page).replace(code, turned)
+    data = data.replace(struct.pack("<HHLL", 266, 3, 1, 1), struct.pack("<HHLL", 266, 3, 1, 2))
+    assert ImageChops.difference(tiff_page(data), page).getbbox() is None
+    result = converted(data, MediaType.PDF)[1]
+    assert code in result
+    assert ImageChops.difference(pdf_page(result), page).getbbox() is None
+
+
+@pytest.mark.parametrize("options", [0, 1])
+def test_t4_code_becomes_t6_code_of_the_same_dots(options: int) -> None:
+    page, output = tiff_page(tiff(1)).convert("1"), BytesIO()
+    page.save(output, "TIFF", compression="group3", dpi=(204, 196), tiffinfo={292: options})
+    shown = pdf_page(converted(output.getvalue(), MediaType.PDF)[1])
+    assert ImageChops.difference(page.convert("L"), shown).getbbox() is None
 
 
 def test_code_that_takes_black_for_zero_is_not_turned_into_a_negative() -> None:
