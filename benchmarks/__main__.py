@@ -6,7 +6,7 @@ Each prints a table with the spread over its rounds. Machines differ and are sha
 import asyncio
 import sys
 
-from benchmarks import api, flood, latency, memory, pages, scale, smtp
+from benchmarks import api, flood, latency, memory, pages, sandboxed, scale, smtp
 
 ALL = {
     "smtp": smtp.run,
@@ -14,6 +14,7 @@ ALL = {
     "latency": latency.run,
     "memory": memory.run,
     "pages": pages.run,
+    "sandboxed": sandboxed.run,
     "api": api.run,
     "scale": scale.run,
 }

@@ -1,6 +1,7 @@
 """Documents to measure pages with, made in code and the same every time."""
 
 import random
+from collections.abc import Callable
 from io import BytesIO
 
 import pikepdf
@@ -71,9 +72,9 @@ def mixed(pages: int = 3) -> bytes:
     return _pdf(streams, {"P1": _photo(1), "P2": _photo(2)})
 
 
-def scan(pages: int = 3) -> tuple[bytes, Words]:
-    """The letters again, as a scanner gives them: 300 dpi, askew, grey paper lit unevenly, noise, JPEG."""
-    original, told = text(pages)
+def scan(pages: int = 3, of: Callable[[int], tuple[bytes, Words]] = text) -> tuple[bytes, Words]:
+    """Letters, or what *of* makes, as a scanner gives them: 300 dpi, askew, grey paper lit unevenly, noise, JPEG."""
+    original, told = of(pages)
     document = pdfium.PdfDocument(original)
     output = BytesIO()
     with pikepdf.new() as made:

@@ -155,6 +155,7 @@ def _all() -> None:
     _measure("text", *text)
     _measure("two-column paper", paper[0], None)
     _measure("scan, 300 dpi", *scan)
+    _measure("scan of the paper", *page_inputs.scan(PAGES, page_inputs.paper))
     _measure("photographs and a chart", page_inputs.mixed(PAGES), None)
     for way in _ways():
         print(f"hairlines: {way.name:<24} {_hairlines(way)} of 30 kept whole")
