@@ -20,7 +20,9 @@ def write_preview(page: Image.Image, dpi: tuple[int, int], output: BinaryIO, wid
     It is *width* dots wide, its lines smoothed to 16 greys.
     """
     height = max(1, round(width * (page.height / dpi[1]) / (page.width / dpi[0])))
-    ink = page.convert("L").resize((width, height), Image.Resampling.BOX, reducing_gap=1.0)
+    # Boxes of one dot here and two there would show as stripes in photographs.
+    how = Image.Resampling.BOX if page.width > 3 * width else Image.Resampling.HAMMING
+    ink = page.convert("L").resize((width, height), how, reducing_gap=None if page.width <= 3 * width else 1.0)
     paper = Image.frombytes("P", ink.size, ink.point([value // _GREYS for value in range(256)]).tobytes())
     paper.putpalette([255 - index * 17 for index in range(_GREYS) for _ in "RGB"])
     paper.save(output, "PNG", bits=4)

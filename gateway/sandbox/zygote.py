@@ -123,6 +123,7 @@ def main(descriptor: int, limits: Limits) -> None:
     """Serve requests on *descriptor* until the daemon closes it."""
     confine.worker()
     warm_up()
+    confine.reuse_memory()
     gc.collect()
     gc.freeze()  # children would copy every page that a collection touches
     control = Channel.of(descriptor)
