@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from itertools import islice
 
 from publicsuffixlist import PublicSuffixList
 
@@ -155,8 +156,9 @@ class Evidence:
         findings: Findings,
         names: Names,
     ) -> Signature | None:
-        ours = [one for one in offers.signatures if alignment.fits(one.domain, author, strict=alignment.dkim_strict)]
-        usable = [] if offers.doubled else [one for one in ours if names(one)][:MOST_VERIFIED]
+        aligned = (one for one in offers.signatures if alignment.fits(one.domain, author, strict=alignment.dkim_strict))
+        ours = list(islice(aligned, MOST_VERIFIED))
+        usable = [] if offers.doubled else [one for one in ours if names(one)]
         if not usable:
             findings.said.append(_no_signature(author, ours, offers.doubled))
             return None

@@ -149,6 +149,25 @@ async def test_a_mail_without_one_certain_author_is_refused(door: Door, names: N
     assert "exactly one plain address" in await answer(door, content)
 
 
+async def test_a_key_that_is_none_proves_nothing(door: Door, names: Names) -> None:
+    for record in ("v=DKIM1; k=ed25519; p=", "v=DKIM1; k=ed25519; p=AAAA", "v=spf1 -all", "p", "k=rsa; p=" + "A" * 300):
+        names.texts[f"s1._domainkey.{REALM}"] = record
+        assert "DKIM of acme.example: " in await answer(door, signed(letter()))
+
+
+async def test_a_policy_of_the_organisation_holds_below_it_and_two_records_are_none(door: Door, names: Names) -> None:
+    """RFC 7489, 6.6.3: a domain without a record of its own has its organisation's."""
+    below = f"ward@sub.{REALM}"
+    await door.house.provisioning.update_faxbox(door.house.faxbox.id, {"permit": [below]})
+    publish(names, f"sub.{REALM}")
+    publish(names, REALM)
+    content = letter(sender=below)
+    names.texts[f"_dmarc.{REALM}"] = "v=DMARC1; p=none; sp=reject; adkim=s; aspf=s"
+    assert (await answer(door, signed(content, REALM), below)).startswith("550 5.7.26")
+    names.texts[f"_dmarc.sub.{REALM}"] = "v=DMARC1; p=none; adkim=r"
+    assert (await answer(door, signed(content, REALM), below)).startswith("250")
+
+
 # -- not known now -----------------------------------------------------------------------------------------------------
 
 
@@ -220,6 +239,8 @@ async def test_a_name_server_is_checked_before_strangers_are_let_in(names: Names
 def test_the_organisation_is_one_label_below_the_public_suffix() -> None:
     assert organisation("mail.clinic.co.uk") == "clinic.co.uk"
     assert organisation("a.b.example.com") == "example.com"
+    # Below a name where everybody may have one of his own, neighbours are strangers.
+    assert organisation("a.github.io") == "a.github.io"
     assert organisation("clinic.local") == "clinic.local"
     assert organisation("co.uk") == "co.uk"
 
