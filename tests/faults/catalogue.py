@@ -1,11 +1,26 @@
 """All faults, in the order of the table."""
 
-from tests.faults import backup, carrier, clock, disk, kill, machines, mails, poison, smarthost, soak, stop, upgrade
+from tests.faults import (
+    backup,
+    carrier,
+    clock,
+    disk,
+    kill,
+    machines,
+    mails,
+    poison,
+    smarthost,
+    soak,
+    stop,
+    synced,
+    upgrade,
+)
 from tests.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
     kill.FAULT,
     disk.POWER,
+    synced.FAULT,
     disk.FULL,
     disk.FAILING,
     disk.LOCKED,

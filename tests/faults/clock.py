@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.faults.fault import Fault, Report
+from tests.faults.native import built
 from tests.faults.scene import Scene, scene
 
 #: What the clock is ahead of the true time, in seconds; the last is behind the 32 bits of 2038.
@@ -18,7 +19,7 @@ async def run(folder: Path, size: int) -> Report:
     """*size* jumps there and back, under load; outside of them no fax may come late because of one."""
     report, hands = Report(), folder / "clock"
     hands.write_bytes(bytes(8))
-    clock = {"LD_PRELOAD": await _built(folder), "FAXGATE_CLOCK": str(hands)}
+    clock = {"LD_PRELOAD": await built(folder, "clock"), "FAXGATE_CLOCK": str(hands)}
     async with scene(folder) as stage:
         stage.house.config.write_text(stage.house.config.read_text().replace('[fax]\nretry_delay = "300ms"', _PATIENT))
         running = await stage.house.start(environment=clock)
@@ -32,15 +33,6 @@ async def run(folder: Path, size: int) -> Report:
         assert "the clock was set back" in said, "the clock did not move"
         report.note = f"webhooks refused as stale meanwhile: {said.count(_STALE)}"
     return report
-
-
-async def _built(folder: Path) -> str:
-    """Compile what stands between the process and its clock; return the library's path."""
-    library = str(folder / "clock.so")
-    source = str(Path(__file__).with_suffix(".c"))
-    compiler = await asyncio.create_subprocess_exec("cc", "-O2", "-Wall", "-fPIC", "-shared", "-o", library, source)
-    assert await compiler.wait() == 0, "a C compiler is needed"
-    return library
 
 
 async def _jump(stage: Scene, hands: Path, seconds: int) -> None:
