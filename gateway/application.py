@@ -5,6 +5,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+#: Why a job waits, as its ``last_error`` says: its application is switched off.
+INACTIVE = "application inactive"
+
 
 @dataclass(frozen=True, slots=True)
 class Application:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from gateway import logs, metrics
 from gateway.announce import urls_of
+from gateway.application import INACTIVE
 from gateway.carriers.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, public_key, sign
 from gateway.dialects import telnyx
 from gateway.fax import Fax, State
@@ -140,7 +141,7 @@ def _settle(tx: Tx, job: Job, row: Row, tries: list[dict[str, Any]]) -> None:
 
 
 def _rest(tx: Tx, job: Job) -> None:
-    jobs.again(tx, job, datetime.now(UTC) + RESTING, "application inactive")
+    jobs.again(tx, job, datetime.now(UTC) + RESTING, INACTIVE)
     jobs.release(tx, job.subject)
 
 

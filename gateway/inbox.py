@@ -9,6 +9,7 @@ from uuid import UUID
 
 from gateway import crashpoint, logs, metrics
 from gateway.announce import announce
+from gateway.application import INACTIVE
 from gateway.carrier_event import CarrierEvent, Happened
 from gateway.carriers.carrier import Carrier, CarrierError
 from gateway.dialects import telnyx
@@ -254,7 +255,7 @@ class Inbox:
         application = await provision.fetch(self._db, applications, fax.application_id)
         box = await provision.fetch(self._db, faxboxes, fax.faxbox_id) if fax.faxbox_id else None
         if application is not None and not application["active"]:
-            await self._db.write(lambda tx: jobs.again(tx, job, datetime.now(UTC) + RESTING, "application inactive"))
+            await self._db.write(lambda tx: jobs.again(tx, job, datetime.now(UTC) + RESTING, INACTIVE))
             return
         wanted = (box and box["file_type"]) or (application and application["file_type"]) or "pdf"
         media_type = MediaType.TIFF if wanted == "tiff" else MediaType.PDF

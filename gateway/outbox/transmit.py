@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from gateway import crashpoint, logs, metrics
+from gateway.application import INACTIVE
 from gateway.attempt import OPEN, Attempt, AttemptState, Handle, client_state
 from gateway.carriers.carrier import Accepted, Carrier, CarrierError, HandingOver, Order, Rejected, Throttled, Unknown
 from gateway.dialects import telnyx
@@ -139,7 +140,7 @@ class Transmit:
         return application is not None and not application["active"]
 
     def _put_off(self, tx: Tx, job: Job) -> None:
-        if self._rest(tx, job, datetime.now(UTC) + SWITCHED_OFF, "application inactive"):
+        if self._rest(tx, job, datetime.now(UTC) + SWITCHED_OFF, INACTIVE):
             jobs.release(tx, job.subject)  # others may call the number meanwhile
 
     def _rest(self, tx: Tx, job: Job, until: datetime, why: str) -> bool:

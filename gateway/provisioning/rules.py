@@ -13,13 +13,13 @@ from uuid import UUID
 
 from gateway.account import Account, Token
 from gateway.address import parse_number
-from gateway.application import Application, Number
+from gateway.application import INACTIVE, Application, Number
 from gateway.audit import GATEWAY, Actor
 from gateway.faxbox import Faxbox
 from gateway.ids import digest, new_id, new_token
 from gateway.provisioning import fields, rows
 from gateway.provisioning.smtp_users import SmtpUsers
-from gateway.store import provision
+from gateway.store import jobs, provision
 from gateway.store.database import Database, Tx
 from gateway.store.schema import accounts, applications, faxboxes, numbers, smtp_users, tokens
 
@@ -142,7 +142,10 @@ class Provisioning(SmtpUsers):
         def unit(tx: Tx) -> Application:
             row = rows.required(tx, applications, application_id, "application")
             new = values | ({"extra": rows.merged(row["extra"], values["extra"])} if "extra" in values else {})
-            return provision.application_from(rows.altered(tx, applications, application_id, new, "application"))
+            application = provision.application_from(rows.altered(tx, applications, application_id, new, "application"))
+            if application.active and not row["active"]:
+                jobs.hasten_for(tx, INACTIVE)  # those of others that are switched off will be put off again
+            return application
 
         return await self._write(unit, f"application:{application_id}", "updated", None, values)
 

@@ -171,6 +171,13 @@ def hasten(tx: Connection, kind: str, subject: object) -> bool:
     return bool(move_due(tx)) or met
 
 
+def hasten_for(tx: Connection, error: str) -> None:
+    """Make due now every scheduled job that waits because of *error*, as ``again`` was told."""
+    waiting = (jobs.c.state == "scheduled", jobs.c.last_error == error)
+    tx.execute(update(jobs).where(*waiting).values(due=datetime.now(UTC)))
+    move_due(tx)
+
+
 def exists(tx: Connection, kind: str, subject: object) -> bool:
     """Return whether a job of this kind is there for *subject*, in any state."""
     found = select(jobs.c.id).where(jobs.c.kind == kind, jobs.c.subject == str(subject)).limit(1)

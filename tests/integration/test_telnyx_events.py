@@ -14,12 +14,13 @@ from gateway.ids import parse_id
 from gateway.inbox import FORWARD, RETRIEVE
 from gateway.outbox import COLLECT, PREPARE, TRANSMIT
 from tests import telnyx_samples
-from tests.integration.engines import ENGINES
+from tests.integration.engines import ENGINES, until
 from tests.integration.house import CLINIC, NUMBER, REALM
 from tests.integration.receiver import Receiver, Taken, receiving
 from tests.integration.telnyx_program import PDF, STATE, Program, program
 
 BUSY, GONE = NUMBER[:-4] + "0001", NUMBER[:-4] + "0004"
+INBOX = f"inbox@{REALM}"
 OUTBOUND = ["fax.queued", "fax.media.processed", "fax.sending.started"]
 INBOUND = ["fax.receiving.started", "fax.media.processing.started"]
 
@@ -136,11 +137,15 @@ async def test_an_application_that_is_switched_off_sends_nothing_and_keeps_what_
     (kept,) = await received(both)
     assert (kept["status"], bool(kept["media_url"])) == ("received", True)
     await change(both, active=True)
-    await both.go()
-    await both.house.drain(WEBHOOK, "deliver")
+    async with both.house.working():
+
+        async def ended() -> bool:
+            return {"fax.received", "fax.delivered"} <= set(receiver.types()) and bool(both.house.mails(INBOX))
+
+        await until(ended, "what waited")
     assert len(both.house.sent()) == 1
     assert (await both.shown(waiting))["status"] == "delivered"
-    assert both.house.mails(f"inbox@{REALM}")
+    assert len(both.house.mails(INBOX)) == 1
     assert receiver.types().count("fax.received") == 1
     assert receiver.types().count("fax.delivered") == 1
 
