@@ -13,8 +13,8 @@ def tree(pid: int) -> list[int]:
     """Return *pid* and all its descendants."""
     found = [pid]
     for parent in found:
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
-            for task in Path(f"/proc/{parent}/task").glob("*/children"):
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # this thread has just ended
                 found.extend(int(child) for child in task.read_text().split())
     return found
 
