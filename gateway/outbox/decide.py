@@ -1,6 +1,7 @@
 """Deciding about a fax that waits for a person, by the one-time link of a mail.
 
-To look at a link changes nothing: those who scan mails follow every link in them. Only an answer acts, and only once.
+To look at a link changes nothing of the fax: those who scan mails follow every link in them. Only an answer acts, and
+only once. Who looks and who answers is in the audit trail.
 """
 
 from dataclasses import dataclass
@@ -43,11 +44,16 @@ class Decide:
         self._db = db
         self._command = command
 
-    async def question(self, token: str) -> Question | None:
-        """Return what a link asks; None for one that was never given out."""
+    async def question(self, token: str, peer: str) -> Question | None:
+        """Return what a link asks, and note that somebody at *peer* has seen it; None for one that was never given
+        out."""
         decision = await decisions.fetch(self._db, token)
         fax = await faxes.fetch(self._db, decision.fax_id) if decision else None
-        return Question(decision, fax) if decision and fax else None
+        if decision is None or fax is None:
+            return None
+        actor, owner, fax_id = Actor("link", str(decision.id), peer), fax.account_id, fax.id
+        await self._db.write(lambda tx: audit.note(tx, actor, Action.VIEWED, account_id=owner, fax_id=fax_id))
+        return Question(decision, fax)
 
     async def answer(self, token: str, answer: Answer, peer: str) -> str:
         """Do what somebody at *peer* has decided; return a sentence. Raises Refusal NOT_FOUND or WRONG_STATE."""

@@ -45,7 +45,7 @@ class DecidePages:
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the fax and what can be decided. Nothing changes, whoever looks."""
-        question = await self._decide.question(request.match_info["token"])
+        question = await self._decide.question(request.match_info["token"], peer_of(request))
         if question is None:
             return _page(404, "This link is not known", ["Perhaps it was cut off in the mail. " + _AGAIN])
         if not question.open:

@@ -85,8 +85,9 @@ async def test_the_button_of_the_page_releases_the_fax_once(house: House, web: a
         assert response.status == 410
         assert "It was used to send the fax" in await response.text()
     assert (await house.fax(fax_id)).state is State.QUEUED
-    (entry,) = [row for row in await rows(house.db, schema.audit) if row["actor_kind"] == "link"]
-    assert (entry["action"], entry["fax_id"]) == ("released", fax_id)
+    noted = [row for row in await rows(house.db, schema.audit) if row["actor_kind"] == "link"]
+    assert [row["action"] for row in noted] == [*["viewed"] * 6, "released", "viewed"]
+    assert {(row["fax_id"], row["peer"]) for row in noted} == {(fax_id, "127.0.0.1")}
 
 
 async def test_of_two_who_press_at_once_one_decides(house: House, web: aiohttp.ClientSession) -> None:
