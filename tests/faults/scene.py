@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -66,12 +67,15 @@ class Scene:
             await asyncio.gather(*self.tasks)
 
     async def judged(self, patience: float = 60.0) -> Verdict:
-        """Wait until every mail is answered and everything has come to its end, and require that it did."""
+        """Wait until every mail is answered and everything has come to its end, and require that it did. *patience* is
+        how long nothing at all may happen meanwhile: how much there is to do, and how fast the machine, is no fault."""
         await self.answered(patience)
         await self.house.emulator.settle()
-        deadline = time.monotonic() + patience
+        deadline, left = time.monotonic() + patience, sys.maxsize
         while (verdict := self.verdict()).unfinished and time.monotonic() < deadline:
-            await asyncio.sleep(0.1)
+            if len(verdict.faults) < left:
+                deadline, left = time.monotonic() + patience, len(verdict.faults)
+            await asyncio.sleep(0.1 + left / 100)
         # What comes twice comes after what came once.
         await asyncio.sleep(0.5)
         await self.house.emulator.settle()
