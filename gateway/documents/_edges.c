@@ -1,4 +1,4 @@
-/* Straight edges: single dots that stick out of one, or are missing in one.
+/* Straight edges: single dots that stick out of one.
  *
  * gateway/documents/edges.py calls this and has the same in whole numbers for places without a compiler.
  */
@@ -32,8 +32,7 @@ WIDE static void even_row(Row above, Row here, Row below, int bytes, uint8_t *ou
         uint8_t west = (uint8_t)(al & hl & bl & ~(ar | hr | br)), east = (uint8_t)(ar & hr & br & ~(al | hl | bl));
         uint8_t flat = over | under, steep = west | east;
         uint8_t bump = (uint8_t)(h & ((flat & ~(hl | hr)) | (steep & ~(a | b))));
-        uint8_t notch = (uint8_t)(~h & ((flat & hl & hr) | (steep & a & b)));
-        out[i] = (uint8_t)((h & ~bump) | notch);
+        out[i] = (uint8_t)(h & ~bump);
     }
 }
 

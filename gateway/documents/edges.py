@@ -1,7 +1,8 @@
 """Straight edges of black and white pages.
 
-Thresholds leave single dots that stick out of a straight edge of a letter, or are missing in one: grains of the paper,
-and places where a stem lies between two columns of the grid. The eye sees dirt, and T.6 spends twenty bits on each.
+Thresholds leave single dots that stick out of a straight edge of a letter: grains of the paper, and places where a stem
+lies between two columns of the grid. The eye sees dirt, and T.6 spends twenty bits on each. Dots that are missing in an
+edge stay missing: often they are all that parts two letters, and filled they make an m of rn.
 """
 
 from gateway.documents import dots
@@ -9,10 +10,10 @@ from gateway.documents.dots import Dots
 
 
 def even(page: Dots) -> Dots:
-    """Return *page* without single dots that stick out of a straight edge, and with those that are missing in one.
+    """Return *page* without single dots that stick out of a straight edge.
 
     An edge is straight where three dots in a row are black and the three beyond it are white. Lines of any width,
-    corners, and dots that stand alone stay.
+    corners, gaps, and dots that stand alone stay.
     """
     if dots.compiled is None:
         return even_by_numbers(page)
@@ -36,5 +37,4 @@ def even_by_numbers(page: Dots) -> Dots:
     flat = (al & a & ar & ~(bl | b | br)) | (bl & b & br & ~(al | a | ar))
     steep = (al & hl & bl & ~(ar | hr | br)) | (ar & hr & br & ~(al | hl | bl))
     bump = h & ((flat & ~(hl | hr)) | (steep & ~(a | b)))
-    notch = ~h & ((flat & hl & hr) | (steep & a & b))
-    return Dots(page.width, page.height, ((h & ~bump) | notch).to_bytes(size))
+    return Dots(page.width, page.height, (h & ~bump).to_bytes(size))
