@@ -191,7 +191,8 @@ def _query(query: Query, schemas: _Schemas) -> dict[str, Any]:
     if query.name.endswith("*"):
         # OpenAPI has no names with a pattern: an object whose members are parameters of their own says the same.
         schema = {"type": "object", "additionalProperties": schema}
-        told |= {"style": "form", "explode": True}
+        # Without an example of nothing the page invents members, and asks with them.
+        told |= {"style": "form", "explode": True, "example": {}}
     return {**told, "description": query.description, "schema": schema}
 
 

@@ -6,7 +6,7 @@ under KEPT and come back as they were given.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from gateway.dialects.kazoo.asked import Fields, addresses, merged, public
@@ -40,6 +40,14 @@ Text = Annotated[str, Field(max_length=128)]
 Tries = Annotated[int, Field(ge=0, le=4)]
 
 
+_EXAMPLE: dict[str, Any] = {
+    "name": "Ward 3",
+    "caller_id": "+12025550100",
+    "smtp_permission_list": ["nurse@example.com"],
+    "notifications": {"inbound": {"email": {"send_to": "ward3@example.com"}}},
+}
+
+
 class Recipients(Fields):
     send_to: str | list[str] | None = None
 
@@ -67,6 +75,8 @@ class FaxboxMedia(Fields):
 
 class FaxboxWish(Fields):
     """What a client wants a faxbox to be."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: Annotated[str, Field(min_length=1, max_length=128)]
     caller_id: Text | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from gateway.dialects.kazoo.asked import Fields, addresses
 from gateway.dialects.kazoo.faxbox import Recipients, Text, Tries
@@ -12,6 +12,16 @@ from gateway.faxbox import Faxbox
 #: What goes into a header of a request to a foreign server.
 _Header = Annotated[str, Field(max_length=255, pattern=r"^[\x20-\x7e]*$")]
 Number = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+_EXAMPLE: dict[str, Any] = {
+    "from_number": "+12025550100",
+    "to_number": "+12025550123",
+    "to_name": "Dr. Who",
+    "retries": 3,
+    "document": {"url": "https://example.com/fax.pdf", "method": "get"},
+    "notifications": {"email": {"send_to": "ward@example.com"}},
+}
 
 
 class FaxDocument(Fields):
@@ -54,6 +64,8 @@ class FaxChanges(Fields):
 
 class FaxWish(FaxChanges):
     """A fax to send."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     from_number: Number
     to_number: Number
