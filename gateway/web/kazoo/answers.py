@@ -1,5 +1,6 @@
 """Kazoo's envelopes around what we answer, and its words for what we refuse."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from aiohttp import web
 
 from gateway.dialects import kazoo
 from gateway.errors import Kind
-from gateway.ids import digest
 from gateway.web.access import REQUEST_ID
 from gateway.web.errors import Fault, phrase
 
@@ -41,10 +41,11 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Data that is JSON already; *revision* is whatever changes with it."""
+    """A list that is JSON already, of *size* rows; *revision* is one of its own."""
 
-    text: str
+    raw: bytes
     revision: str
+    size: int
 
 
 def answered(
@@ -58,8 +59,8 @@ def answered(
     location: str = "",
 ) -> web.Response:
     """Answer *data* in the envelope of success. *auth_token* is repeated in it, by default that of the request."""
-    written = data.text if isinstance(data, Written) else json.dumps(data)
-    revision = digest(data.revision if isinstance(data, Written) else written)[:32]
+    written = data.raw if isinstance(data, Written) else json.dumps(data).encode()
+    revision = data.revision if isinstance(data, Written) else hashlib.sha256(written).hexdigest()[:32]
     headers = {"Cache-Control": "no-store", "ETag": f'"{revision}"'} | ({"Location": location} if location else {})
     if status == 200 and request.method == "GET" and headers["ETag"] in request.headers.get("If-None-Match", ""):
         return web.Response(status=304, headers=headers)
@@ -75,7 +76,7 @@ def answered(
     if metadata:
         envelope["metadata"] = dict(metadata)
     # A list is long: it is written once, for the revision and for the answer.
-    return _json(f'{{"data": {written}, {json.dumps(envelope)[1:]}', status, headers)
+    return _json(b"".join((b'{"data": ', written, b", ", json.dumps(envelope)[1:].encode())), status, headers)
 
 
 def refused(request: web.Request, fault: Fault) -> web.Response:
@@ -90,12 +91,12 @@ def refused(request: web.Request, fault: Fault) -> web.Response:
         auth_token=request.get(AUTH_TOKEN, ""),
     )
     headers = {"Cache-Control": "no-store", **fault.headers}
-    return _json(json.dumps(envelope), fault.status, headers)
+    return _json(json.dumps(envelope).encode(), fault.status, headers)
 
 
-def _json(text: str, status: int, headers: Mapping[str, str]) -> web.Response:
+def _json(body: bytes, status: int, headers: Mapping[str, str]) -> web.Response:
     """Answer JSON without a charset (RFC 8259, section 11): some clients compare the content type as a whole."""
-    return web.Response(body=text.encode(), status=status, headers=headers, content_type="application/json")
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
 def invalid(path: str, rule: str, message: str, **about: object) -> Fault:

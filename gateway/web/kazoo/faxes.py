@@ -15,7 +15,7 @@ from gateway.fax import Direction, Fax
 from gateway.store import fax_lists
 from gateway.store.database import Database
 from gateway.web.errors import Fault
-from gateway.web.kazoo.answers import Written, answered, bad_identifier
+from gateway.web.kazoo.answers import answered, bad_identifier
 from gateway.web.kazoo.listing import PAGING, Wish, found, page_of, wish
 from gateway.web.kazoo.reach import FAXES, NESTED, Reach
 from gateway.web.kazoo.shown import Shown
@@ -84,16 +84,13 @@ class Faxes:
     async def _page(self, request: web.Request, name: str, asked: Wish, shown: Shown) -> web.Response:
         """Answer a page of rows that need no look into them: the way that programs ask all day."""
         stretch = asked.stretch.of(asked.size + 1)
-        _, (places,) = await self._reach.asking(
-            request, lambda account_id: [fax_lists.places(name, account_id, stretch)]
-        )
+        _, (rows,) = await self._reach.asking(request, lambda account_id: [fax_lists.places(name, account_id, stretch)])
+        places = fax_lists.placed(rows)
         mine = places[: asked.size]
-        texts = await shown.texts(mine)
+        data = await shown.page(mine)
         first = fax_lists.place_of(mine[0]) if mine else None
         last = fax_lists.place_of(mine[-1]) if len(places) > len(mine) else None
-        revision = " ".join(f"{place['id']}{place['updated_at']}" for place in mine)
-        data = Written(f"[{', '.join(texts)}]", f"{name} {revision}")
-        return answered(request, data, page=page_of(asked, len(texts), first, last))
+        return answered(request, data, page=page_of(asked, data.size, first, last))
 
     def _show(self, name: str) -> Handler:
         async def handler(request: web.Request) -> web.Response:

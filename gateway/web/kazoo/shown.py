@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway.fax import Fax
+from gateway.ids import digest
 from gateway.store import fax_lists
-from gateway.store.database import Database, Row
+from gateway.store.database import Database
+from gateway.web.kazoo.answers import Written
 
-#: How many texts are kept, of about 1.5 kB each.
-MOST = 10_000
-
-#: The id of a fax and the time of its last change, as the driver has them.
-_Key = tuple[Any, Any]
+#: How many texts are kept, of about 1.5 kB each, and how many pages of them, of at most so many rows.
+MOST, MOST_PAGES, MOST_ROWS = 10_000, 20, 100
 
 
 class Shown:
@@ -25,23 +24,36 @@ class Shown:
     def __init__(self, db: Database, row: Callable[[Fax], Any]) -> None:
         self._db = db
         self._row = row
-        self._texts: dict[_Key, str] = {}
+        self._texts: dict[str, str] = {}
+        self._pages: dict[str, Written] = {}
 
-    async def texts(self, places: Sequence[Row]) -> list[str]:
-        """Return the text of each fax of *places*; one that has been erased meanwhile is left out."""
+    async def page(self, places: Sequence[str]) -> Written:
+        """Return the faxes of *places* as one list; one that has been erased meanwhile is left out."""
+        key = "".join(places)
+        page = self._pages.get(key)
+        if page is None:
+            texts = await self._rows(places)
+            page = Written(f"[{', '.join(texts)}]".encode(), digest(f"{self._row.__name__}{key}")[:32], len(texts))
+            if len(places) <= MOST_ROWS:
+                self._pages[key] = page
+                _bound(self._pages, MOST_PAGES)
+        return page
+
+    async def _rows(self, places: Sequence[str]) -> list[str]:
         known = self._texts
-        keys = [(place["id"], place["updated_at"]) for place in places]
-        missing = [place for key, place in zip(keys, places, strict=True) if key not in known]
-        fresh: dict[_Key, str] = {}
+        missing = [place for place in places if place not in known]
+        fresh: dict[str, str] = {}
         if missing:
             for place, fax in zip(missing, await fax_lists.by_places(self._db, missing), strict=True):
                 if fax is not None:
-                    fresh[place["id"], place["updated_at"]] = json.dumps(self._row(fax))
-            self._keep(fresh)
-        return [text for key in keys if (text := fresh.get(key) or known.get(key)) is not None]
+                    fresh[place] = json.dumps(self._row(fax))
+            # A fax that has changed since its place was read is never asked for again under this place.
+            known.update(fresh)
+            _bound(known, MOST)
+        return [text for place in places if (text := fresh.get(place) or known.get(place)) is not None]
 
-    def _keep(self, fresh: dict[_Key, str]) -> None:
-        """Add texts; the oldest go. A fax that has changed since its place was read is never asked for again so."""
-        self._texts.update(fresh)
-        for key in list(self._texts)[: max(0, len(self._texts) - MOST)] if len(self._texts) > MOST else ():
-            del self._texts[key]
+
+def _bound(kept: dict[str, Any], most: int) -> None:
+    """Let the oldest go."""
+    for key in list(kept)[: len(kept) - most] if len(kept) > most else ():
+        del kept[key]
