@@ -153,3 +153,10 @@ class Fax:
     extra: dict[str, Any] = field(default_factory=dict)
     erased_at: datetime | None = None
     carrier_forgets: bool = False
+
+
+def progress(fax: Fax) -> dict[str, int]:
+    """Return how far the pages of *fax* are, by the names of its fields; {} when there is nothing to tell."""
+    if fax.pages_done is None or fax.pages_to_do is None:
+        return {}
+    return {"pages_done": fax.pages_done, "pages_to_do": fax.pages_to_do}

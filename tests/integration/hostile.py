@@ -14,6 +14,7 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,25 @@ def _forks() -> None:
         os.fork()
 
 
+def _spin() -> None:
+    while True:
+        pass
+
+
+def _flood(descriptor: int) -> None:
+    """Write to an output that it was given until that is refused. What the kernel sends first is ignored."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    block = bytes(1 << 20)
+    while True:
+        os.write(descriptor, block)
+
+
+def _chatter(channel: Channel) -> None:
+    """Say for ever how far it is."""
+    while True:
+        channel.send({"step": {"done": 1, "total": 2, "label": "the document", "page": 1}})
+
+
 ATTEMPTS: dict[str, Callable[[str], object]] = {
     "read": lambda path: Path(path).read_bytes(),
     "list": os.listdir,
@@ -66,6 +86,10 @@ ATTEMPTS: dict[str, Callable[[str], object]] = {
     "code": lambda _: _libc("mprotect", ctypes.addressof(ctypes.c_char.from_buffer(mmap.mmap(-1, 4096))), 4096, 7),
     "unshare": lambda _: _libc("unshare", 0x10000000),
     "memory": lambda _: _memory(),
+    "spin": lambda _: _spin(),
+    "sleep": lambda _: time.sleep(3600),
+    "flood": lambda descriptor: _flood(int(descriptor)),
+    "connect": lambda port: socket.create_connection(("127.0.0.1", int(port))),
     "font": lambda path: Path(path).read_bytes(),
 }
 
@@ -83,7 +107,12 @@ def attempt(document: bytes) -> str:
 
 
 def _job(header: Header, channel: Channel, files: list[int]) -> None:
-    channel.send(reader.guarded(lambda: _told(attempt(whole(files[3])))))
+    document = whole(files[3])
+    if document == b"chatter":
+        _chatter(channel)
+    if document == b"flood":
+        document += f" {files[0]}".encode()
+    channel.send(reader.guarded(lambda: _told(attempt(document))))
 
 
 def _read(header: Header, descriptor: int) -> Header:

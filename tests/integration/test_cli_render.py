@@ -1,7 +1,12 @@
 """``faxgate render``: what would be faxed, without settings and without sending it."""
 
+import contextlib
 import json
 import os
+import pty
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,3 +117,32 @@ def test_a_tiff_has_the_code_that_is_asked_for(folder: Path) -> None:
         with Image.open(folder / "out.tif") as image:
             assert isinstance(image, TiffImageFile)
             assert (image.tag_v2[259], image.tag_v2[292]) == (3, options)
+
+
+def _errors_at_a_terminal(*words: str) -> str:
+    """Run ``faxgate render`` with a terminal as its standard error; return what came there."""
+    ours, theirs = pty.openpty()
+    with open(ours, "rb", buffering=0) as terminal:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", "render", *words],
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+            env={**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):  # EIO: the other side is closed
+            while piece := terminal.read(4096):
+                said += piece
+        assert process.wait() == 0
+    return said.decode()
+
+
+@pytest.mark.full
+def test_a_bar_grows_at_a_terminal_and_nowhere_else(folder: Path) -> None:
+    (folder / "long.pdf").write_bytes(samples.pdf(40))
+    said = _errors_at_a_terminal("long.pdf", "-o", "out.tif")
+    assert "40/40" in said
+    assert re.search(r"\x1b\[2K", said), "it is cleared away at the end"
+    assert _errors_at_a_terminal("long.pdf", "-o", "out.tif", "--json") == ""
+    assert faxgate("long.pdf", "-o", "out.tif").stderr == ""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import stat
 import sys
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from gateway.documents.fonts import own
 from gateway.errors import Kind, Refusal
 from gateway.sandbox import Limits, Sandbox, Source, locks
 from tests.integration.test_sandbox import Files, Rendering, files
+from tests.integration.test_sandbox_faults import children
 
 __all__ = ["files"]
 pytestmark = [
@@ -131,6 +133,47 @@ async def test_memory_ends_where_its_bound_is(sandbox: Sandbox, files: Files, wh
     assert await tried(sandbox, files, who, "memory") in {Kind.RENDERING_STOPPED, Kind.DOCUMENT_BROKEN}
     assert await tried(sandbox, files, who, "fork") == "EPERM"
     assert sandbox.pids == before
+
+
+@pytest.mark.parametrize("who", WHO)
+async def test_a_port_that_listens_hears_nothing(sandbox: Sandbox, files: Files, who: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        assert await tried(sandbox, files, who, f"connect {server.getsockname()[1]}") == "EPERM"
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+@pytest.fixture
+async def hasty(taken_over: Path) -> AsyncIterator[Sandbox]:
+    """A sandbox in which a page, or a mail, may take a second, and pages a mebibyte."""
+    limits = Limits(page_seconds=1, job_seconds=3, read_seconds=1, output_bytes=1 << 20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(taken_over))
+        box = Sandbox(1, 1, limits)
+        await box.start()
+        yield box
+        await box.stop()
+
+
+@pytest.mark.full
+@pytest.mark.asyncio(loop_scope="function")
+async def test_what_spins_hangs_or_only_talks_is_ended_and_named(hasty: Sandbox, files: Files) -> None:
+    for what in ("spin", "sleep", "chatter"):
+        assert await tried(hasty, files, "child", what) == Kind.RENDERING_STOPPED, what
+        assert children(hasty.pids[-1]) == []
+    for what in ("spin", "sleep"):
+        assert await tried(hasty, files, "reader", what) == Kind.DOCUMENT_BROKEN, what
+    assert await tried(hasty, files, "child", "fork") == "EPERM", "the next one is served"
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_an_output_ends_where_its_bound_is(hasty: Sandbox, files: Files) -> None:
+    made = Rendering(files)
+    with pytest.raises(Refusal) as raised:
+        await hasty.render([files.new(b"flood").fileno()], Source("document"), made.outputs)
+    assert raised.value.reason.sentence == "EFBIG"
+    assert os.fstat(made.outputs.tiff_fd).st_size == 1 << 20
 
 
 async def test_the_zygote_outlives_a_child_that_was_refused_everything(sandbox: Sandbox, files: Files) -> None:

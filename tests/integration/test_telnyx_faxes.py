@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import pytest
 import telnyx
 
 from gateway.courier import WEBHOOK
+from gateway.fax import State
 from gateway.outbox import COLLECT, PREPARE
-from gateway.store import schema
+from gateway.store import faxes, schema
 from gateway.web.telnyx import sending
 from tests import telnyx_samples
 from tests.integration.engines import ENGINES, rows
@@ -31,6 +34,18 @@ async def both(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 async def lite(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Program]:
     async with program(request, tmp_path) as found:
         yield found
+
+
+async def test_pages_that_are_ready_are_told_while_the_others_are_made(lite: Program) -> None:
+    fax_id = await lite.send()
+    assert "pages_done" not in await lite.shown(fax_id)
+    told: dict[str, Any] = {"pages_done": 100, "pages_to_do": 300}
+    change = partial(faxes.change, fax_id=UUID(fax_id), when=[State.PREPARING], **told)
+    assert await lite.house.db.write(change)
+    shown = await lite.shown(fax_id)
+    assert {name: shown[name] for name in told} == told
+    await lite.house.drain(COLLECT, PREPARE)
+    assert "pages_done" not in await lite.shown(fax_id)
 
 
 async def test_a_fax_has_every_field_of_the_documents_and_goes_its_way(both: Program) -> None:

@@ -67,6 +67,20 @@ async def test_every_state_is_in_one_folder_under_its_word(house: House) -> None
     assert seen == want
 
 
+async def test_pages_that_are_ready_are_told_while_the_others_are_made(house: House) -> None:
+    account, token = await house.account("a.example")
+    fax = a_fax(account.id, State.PREPARING)
+    await keep(house, fax)
+    path, own = faxes_of(account, "outgoing"), kazoo.fax_id(fax)
+    for done in (None, 100, 200):
+        told: dict[str, Any] = {"pages_done": done, "pages_to_do": 300 if done else None}
+        assert await house.db.write(partial(faxes.change, fax_id=fax.id, when=[State.PREPARING], **told))
+        _, listed = await ask(house, path, token)
+        _, single = await ask(house, f"{path}/{own}", token)
+        for shown in (listed["data"][0], single["data"]):
+            assert (shown.get("pages_done"), shown.get("pages_to_do")) == (done, 300 if done else None)
+
+
 async def test_a_fax_is_found_by_its_id_where_it_is_and_where_it_was_followed(house: House) -> None:
     account, token = await house.account("a.example")
     found = everywhere(account)

@@ -6,7 +6,7 @@ from typing_extensions import TypedDict
 
 from gateway.dialects.kazoo.results import Result, result
 from gateway.dialects.kazoo.words import dated_id, place_of, plain_id, to_gregorian
-from gateway.fax import Direction, Fax, State
+from gateway.fax import Direction, Fax, State, progress
 
 #: In ``Fax.extra``: the fields that a client gave, as he gave them.
 KEPT = "kazoo"
@@ -27,6 +27,8 @@ OutgoingRow = TypedDict(
         "from_name": NotRequired[str],
         "to_name": NotRequired[str],
         "held_reason": NotRequired[str],
+        "pages_done": NotRequired[int],
+        "pages_to_do": NotRequired[int],
     },
 )
 
@@ -55,6 +57,8 @@ class OutboundFax(TypedDict, extra_items=Any):  # type: ignore[call-arg]  # PEP 
     faxbox_id: NotRequired[str]
     subject: NotRequired[str]
     held_reason: NotRequired[str]
+    pages_done: NotRequired[int]
+    pages_to_do: NotRequired[int]
     retry_after: NotRequired[int]
     _read_only: NotRequired[dict[str, Any]]
 
@@ -104,7 +108,8 @@ def outgoing_row(fax: Fax) -> OutgoingRow:
         "to_name": fax.to_name,
         "held_reason": fax.held_reason,
     }
-    return {**row, **{name: value for name, value in more.items() if value}}  # type: ignore[typeddict-item]  # by name
+    known = {name: value for name, value in more.items() if value}
+    return {**row, **known, **progress(fax)}  # type: ignore[typeddict-item]  # by name
 
 
 def fax_row(fax: Fax) -> FaxRow:
@@ -199,7 +204,7 @@ def _when_known(fax: Fax) -> dict[str, Any]:
         "subject": fax.subject,
         "held_reason": fax.held_reason,
     }
-    return {name: value for name, value in more.items() if value not in (None, "")}
+    return {name: value for name, value in more.items() if value not in (None, "")} | progress(fax)
 
 
 def _from_number(fax: Fax) -> str:

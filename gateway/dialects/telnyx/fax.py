@@ -5,12 +5,15 @@ from typing import Any
 from gateway.application import Application
 from gateway.dialects.telnyx.outgoing import failure_reason, status
 from gateway.dialects.telnyx.times import write_time
-from gateway.fax import Direction, Fax, State
+from gateway.fax import Direction, Fax, State, progress
 
 
 def fax_object(fax: Fax, application: Application | None, *, media: str = "", preview: str = "") -> dict[str, Any]:
     """Return the Fax of a fax. *media* is a link to its document (received, or sent and to be stored), *preview* one
-    to its preview, each "" for none. Of a fax that did not come through this API the fields of a request are empty."""
+    to its preview, each "" for none. Of a fax that did not come through this API the fields of a request are empty.
+
+    While its pages are made it has ``pages_done`` and ``pages_to_do`` besides, which Telnyx's own does not.
+    """
     inbound = fax.direction is Direction.INBOUND
     given = fax.extra
     return {
@@ -35,4 +38,5 @@ def fax_object(fax: Fax, application: Application | None, *, media: str = "", pr
         "internal_failure_reason": (fax.failure_text or None) if fax.state in (State.FAILED, State.CANCELED) else None,
         "created_at": write_time(fax.created_at),
         "updated_at": write_time(fax.updated_at),
+        **progress(fax),
     }
