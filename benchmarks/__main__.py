@@ -6,7 +6,7 @@ Each prints a table with the spread over its rounds. Machines differ and are sha
 import asyncio
 import sys
 
-from benchmarks import api, flood, latency, memory, pages, sandboxed, scale, smtp
+from benchmarks import api, flood, latency, memory, office, pages, sandboxed, scale, smtp
 
 ALL = {
     "smtp": smtp.run,
@@ -15,6 +15,7 @@ ALL = {
     "memory": memory.run,
     "pages": pages.run,
     "sandboxed": sandboxed.run,
+    "office": office.run,
     "api": api.run,
     "scale": scale.run,
 }

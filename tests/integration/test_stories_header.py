@@ -1,17 +1,18 @@
 """Every try of a fax is a document of its own: under the line that says when it was sent, and by whom."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from io import BytesIO
 from pathlib import Path
+from typing import Self
 
 import pytest
 from PIL import Image
 
 from gateway.attempt import AttemptState
-from gateway.document import Header
+from gateway.document import Header, StampedDocument
 from gateway.errors import Kind, refuse
 from gateway.fax import Fax, State
 from gateway.notify import DELIVER
@@ -22,6 +23,7 @@ from gateway.store import faxes, provision, schema
 from gateway.store.database import Row
 from tests.integration.engines import ENGINES, store
 from tests.integration.house import SENDER, House, built
+from tests.integration.open_sandbox import OpenSandbox
 from tests.integration.test_stories_transmit import BUSY_ONCE
 
 EVENING = datetime(2026, 11, 25, 23, 5, tzinfo=UTC)
@@ -44,6 +46,44 @@ async def test_each_try_has_a_document_of_its_own(house: House) -> None:
     for attempt, sent in zip((first, second), house.sent(BUSY_ONCE), strict=True):
         assert sent.document is not None
         assert sent.document.content == await house.blobs.read(attempt.document_blob)
+
+
+class Lines(OpenSandbox):
+    """Keeps the lines that it wrote."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[Header | None] = []
+
+    async def stamp(
+        self, rendered_fds: Sequence[int], header: Header | None, pdf_fd: int, preview_fd: int
+    ) -> StampedDocument:
+        self.lines.append(header)
+        return await super().stamp(rendered_fds, header, pdf_fd, preview_fd)
+
+
+class Clock(datetime):
+    """Stands at EVENING, and goes on by a quarter of an hour when it is asked."""
+
+    asked = 0
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        cls.asked += 1
+        found = EVENING + cls.asked * timedelta(minutes=15)
+        return cls(*found.timetuple()[:6], tzinfo=tz)
+
+
+async def test_a_later_try_says_its_own_time(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Clock, "asked", 0)
+    monkeypatch.setattr("gateway.outbox.document.datetime", Clock)
+    house.sandbox = sandbox = Lines()
+    house.connect()
+    await house.queue(BUSY_ONCE)
+    for _ in range(2):
+        await house.step(TRANSMIT)
+        await house.hear()
+    assert [line.when for line in sandbox.lines if line] == ["2026-11-25 23:20 UTC", "2026-11-25 23:35 UTC"]
 
 
 async def test_the_receipt_shows_the_page_as_it_was_sent(house: House) -> None:
