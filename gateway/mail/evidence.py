@@ -36,6 +36,15 @@ _MOST_CHARACTERS = 16_000
 _ALGORITHMS = {b"rsa-sha256", b"ed25519-sha256"}
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
 
+
+def _without_trailing_whitespace(content: bytes) -> bytes:
+    return re.sub(b"[\t ]+", b" ", content).replace(b" \r\n", b"\r\n")
+
+
+# The library's own, for relaxed bodies, takes the square of a row of spaces: 47 seconds for 200 KB. The result, where
+# every row becomes one space next, is the same.
+dkim.canonicalization.strip_trailing_whitespace = _without_trailing_whitespace
+
 _log = logging.getLogger("dkimpy")
 _log.addHandler(logging.NullHandler())
 _log.propagate = False
@@ -84,7 +93,10 @@ def _signatures(headers: Headers) -> list[Signature]:
 
 
 def _addresses(field: str) -> list[str]:
-    return [address for _, address in getaddresses([_ascii(field)])][:MOST_ADDRESSES]
+    try:
+        return [address for _, address in getaddresses([_ascii(field)])][:MOST_ADDRESSES]
+    except RecursionError:  # comments within comments
+        return []
 
 
 def _signature(number: int, value: str, addressed: Mapping[str, list[str]]) -> Signature | None:

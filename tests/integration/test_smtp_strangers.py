@@ -10,7 +10,7 @@ from tests.integration.dns_house import Names, naming
 from tests.integration.door_house import Door
 from tests.integration.engines import rows
 from tests.integration.house import REALM, SENDER
-from tests.integration.stranger_house import answer, letter, publish, signed, strangers_door
+from tests.integration.stranger_house import NUMBER, answer, letter, publish, signed, strangers_door
 
 THIEF = "thief.example"
 #: A number of the thief's, which costs others money.
@@ -178,6 +178,16 @@ async def test_a_mail_that_goes_to_the_same_number_again_and_again_is_one_fax(do
         again = content.replace(b"<1@acme.example>", f"<{number}@{THIEF}>".encode())
         assert "taken before" in await answer(door, again, f"thief@{THIEF}")
     assert await count(door) == 1
+
+
+async def test_what_is_meant_to_take_long_takes_no_time(door: Door) -> None:
+    """Rows of spaces in a signed body, and comments within comments: the daemon's clock would end the reader."""
+    head, _, _ = signed(letter()).partition(b"\r\n\r\n")
+    spaces = head + b"\r\n\r\n" + (b" " * 900 + b"x") * 2000 + b"\r\n"
+    assert "the body was changed" in await answer(door, spaces, f"thief@{THIEF}")
+    comments = b"To: " + b"\r\n ".join([b"(" * 250] * 60) + b"\r\n"
+    content = comments + letter().replace(f"To: {NUMBER}\r\n".encode(), b"")
+    assert "does not cover To and Cc" in await answer(door, signed(content), f"thief@{THIEF}")
 
 
 # -- the words of a relay ----------------------------------------------------------------------------------------------
