@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from statistics import quantiles
 
-from tests.scenarios.flood import LINES, NO_LINES, flood
+from tests.scenarios.flood import LINES, NO_LINES, Flood, flood, quiet
 from tests.scenarios.installation import CLINIC, SENDER, installed
 
 MB = 1_000_000
@@ -21,9 +21,13 @@ async def run() -> None:
             await house.until(lambda: house.mails(SENDER, "receipt"), "the receipt")
             for name, (total, chunk) in WHAT.items():
                 for _ in range(ROUNDS):
-                    found = await flood(house.smtp_port, running.process.pid, total, chunk)
-                    cuts = quantiles(found.waits, n=100)
-                    print(
-                        f"{name:<28} {found.sent / MB:>8.0f} {found.largest - found.before:>9.1f} {cuts[49]:>10.2f} "
-                        f"{cuts[98]:>8.2f}  {found.reply[:9]}"
-                    )
+                    _print("nothing", await quiet(house.smtp_port, running.process.pid))
+                    _print(name, await flood(house.smtp_port, running.process.pid, total, chunk))
+
+
+def _print(name: str, found: Flood) -> None:
+    cuts = quantiles(found.waits, n=100)
+    print(
+        f"{name:<28} {found.sent / MB:>8.0f} {found.largest - found.before:>9.1f} {cuts[49]:>10.2f} "
+        f"{cuts[98]:>8.2f}  {found.reply[:9]}"
+    )

@@ -45,6 +45,18 @@ async def flood(port: int, pid: int, total: int, chunk: bytes, others: int = 5) 
     return result
 
 
+async def quiet(port: int, pid: int, seconds: float = 4, others: int = 5) -> Flood:
+    """The same without a flood: what the machine itself makes the *others* wait."""
+    result = Flood(before=resident(pid))
+    talking = [asyncio.create_task(_talk(port, result)) for _ in range(others)]
+    await asyncio.sleep(seconds)
+    for task in talking:
+        task.cancel()
+    await asyncio.gather(*talking, return_exceptions=True)
+    result.largest = resident(pid)
+    return result
+
+
 async def _pour(port: int, total: int, chunk: bytes, result: Flood) -> None:
     reader, writer = await _begun(port)
     for line in (f"MAIL FROM:<{SENDER}>", f"RCPT TO:<{CLINIC.removeprefix('+')}@{REALM}>", "DATA"):
