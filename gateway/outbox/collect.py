@@ -52,9 +52,10 @@ class Collect:
             await self._db.write(lambda tx: jobs.finish(tx, job))
             return
         try:
+            left = MAX_BYTES - sum(int(document.get("size", 0)) for document in fax.documents)
             for index, document in enumerate(fax.documents):
                 if "blob" not in document:
-                    await self._fetch(fax.id, index, document)
+                    left -= await self._fetch(fax.id, index, document, left)
         except _Failed as failed:
             why = failed
             await self._db.write(lambda tx: self._not_fetched(tx, job, fax, why))
@@ -62,20 +63,22 @@ class Collect:
         crashpoint.reach("collect.fetched")
         await self._db.write(lambda tx: self._complete(tx, job, fax.id))
 
-    async def _fetch(self, fax_id: UUID, index: int, document: dict[str, Any]) -> None:
+    async def _fetch(self, fax_id: UUID, index: int, document: dict[str, Any], most: int) -> int:
+        """Fetch a document of at most *most* bytes, which is what is left of the fax's; return how many it has."""
         spool = self._blobs.spool()
         try:
-            media_type = await self._receive(document, spool)
-            here = {"blob": spool.key, "media_type": media_type}
+            media_type = await self._receive(document, spool, most)
+            here = {"blob": spool.key, "media_type": media_type, "size": spool.size}
             await self._db.write(lambda tx: _note(tx, fax_id, index, here), before=[spool.seal])
+            return spool.size
         finally:
             spool.discard()
 
-    async def _receive(self, document: dict[str, Any], spool: Spool) -> str:
+    async def _receive(self, document: dict[str, Any], spool: Spool, most: int) -> str:
         content = str(document["content"]).encode()
         wish = Wish(str(document["method"]).upper(), document["headers"], content)
         try:
-            fetched = await self._fetcher.fetch(str(document["url"]), spool.write, MAX_BYTES, wish)
+            fetched = await self._fetcher.fetch(str(document["url"]), spool.write, most, wish)
         except TooLarge:
             reason = telnyx.TOO_LARGE
             raise _Failed(reason, telnyx.sentence(reason), passing=False) from None

@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.errors import Kind, Refusal
 from gateway.fax import Direction, Fax, Origin, State
 from gateway.intake.submit import Kept, Remote, Submission, Supplied
-from gateway.outbox import COLLECT, PREPARE, TRANSMIT
+from gateway.outbox import COLLECT, PREPARE, TRANSMIT, collect
 from gateway.store import schema
 from gateway.store.database import Tx
 from gateway.web.server import HttpServer
@@ -123,6 +123,20 @@ async def test_trouble_that_passes_is_tried_again_and_what_is_here_not_fetched_a
     assert (await house.fax(fax.id)).state is State.PREPARING
     assert (await sent(house, fax)).state is State.DELIVERED
     assert len(shelf.asked) == 3
+
+
+async def test_the_documents_of_a_fax_together_may_be_as_large_as_one(
+    house: House, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = samples.pdf(1)
+    monkeypatch.setattr(collect, "MAX_BYTES", 2 * len(document) - 1)
+    shelf.answers = [found(document), web.Response(status=503), found(document)]
+    fax = await house.submit.take(wish(house), [Remote(shelf.url("a")), Remote(shelf.url("b"))])
+    await house.step(COLLECT)
+    assert (await house.fax(fax.id)).state is State.PREPARING
+    await house.step(COLLECT)
+    failed = await house.fax(fax.id)
+    assert (failed.state, failed.failure_reason) == (State.FAILED, "file_size_limit_exceeded")
 
 
 async def test_a_server_that_stays_down_ends_the_fax_after_four_tries(house: House, shelf: Shelf) -> None:
