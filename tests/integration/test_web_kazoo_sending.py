@@ -224,9 +224,11 @@ async def test_the_number_of_another_account_is_not_sent_from(kazoo: Live) -> No
 async def test_a_faxbox_fills_in_what_the_request_leaves_out(kazoo: Live) -> None:
     box = kazoo.house.faxbox
     path = f"/v2/accounts/{kazoo.house.account.id.hex}/faxboxes/{box.id.hex}/faxes"
-    body = parts(("application/json", {"data": {"to_number": "+12025550142"}}), ("application/pdf", samples.pdf(1)))
+    wish = {"to_number": "+12025550142", "from_number": None, "subject": None, "notifications": None}
+    body = parts(("application/json", {"data": wish}), ("application/pdf", samples.pdf(1)))
     made = await kazoo.data(path, "PUT", data=body)
     assert (made["from_number"], made["faxbox_id"], made["retries"]) == (OFFICE, box.id.hex, 3)
+    assert None not in (made.get("subject", ""), made.get("notifications", ""))
     (row,) = await kazoo.data(f"{path}/outgoing")
     assert row["faxbox_id"] == box.id.hex
 

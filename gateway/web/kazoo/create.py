@@ -85,7 +85,8 @@ class Create:
         self, caller: Caller, box: Faxbox | None, data: dict[str, Any], files: list[Supplied], once: Once | None
     ) -> Fax:
         box = box or await self._named_box(caller, data)
-        data = kazoo.public(data, "tx_result", "status", "folder", "created", "delivered")
+        public = kazoo.public(data, "tx_result", "status", "folder", "created", "delivered")
+        data = kazoo.merged({}, public)  # null: not given
         if box is not None:
             data = {**kazoo.wish_defaults(box), **data}
         data = kazoo.as_kept(data)
