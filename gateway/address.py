@@ -69,8 +69,10 @@ def parse_number(written: str, country: str) -> str:
 @lru_cache(4096)
 def _valid(digits: str, country: str) -> str | None:
     """Return the E.164 form of a number dialled in *country*, None when there is none."""
+    # Behind a plus no country has a say: libphonenumber would take what is dialled there to get abroad off the number,
+    # so that in Finland +9996642687540, which nobody has, would be somebody's in Thailand.
     try:
-        number = phonenumbers.parse(digits, country)
+        number = phonenumbers.parse(digits, None if digits.startswith("+") else country)
     except phonenumbers.NumberParseException:
         return None
     e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

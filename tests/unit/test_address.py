@@ -85,6 +85,15 @@ def test_what_is_no_number_is_refused_with_an_example(written: str) -> None:
     assert reason.sentence.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("written", "country"), [("+9996642687540", "FI"), ("+0012025550123", "GB"), ("+01112025550123", "US")]
+)
+def test_the_way_abroad_is_not_taken_off_a_number_with_a_plus(written: str, country: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        parse_number(written, country)
+    assert refused.value.reason.kind is Kind.NUMBER_INVALID
+
+
 def digits_of(written: str) -> str:
     """The digits of a number, with its plus."""
     return re.sub(r"[^+0-9]", "", re.sub(r"^[Ff][Aa][Xx]=", "", written))

@@ -9,7 +9,7 @@ import re
 
 import phonenumbers
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.address import parse_mailbox, parse_number
@@ -18,7 +18,7 @@ from gateway.smtp.paths import read_recipient
 from gateway.smtp.replies import Rejection
 
 CASES = int(os.environ.get("FAXGATE_TEST_CASES", "20000"))
-COUNTRIES = ["US", "GB", "DE", "IT", "BR", "MX", "AR", "JP", "AU", "RU"]
+COUNTRIES = ["US", "GB", "DE", "IT", "BR", "MX", "AR", "JP", "AU", "RU", "FI"]
 #: Numbers in use, so that enough of what is tried is one.
 REAL = [f"{number:012}".lstrip("0") for number in (12025550123, 442071838750, 493012345678, 5511987654321, 81312345678)]
 #: What tempts a parser to read a number otherwise than it is written.
@@ -55,6 +55,8 @@ parameters = st.sampled_from(["", "", "", " NOTIFY=NEVER", " ORCPT=rfc822;+19005
 @pytest.mark.timeout(max(600, CASES // 20))  # a million take a quarter of an hour
 @settings(max_examples=CASES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(locals_, st.sampled_from(DOMAINS), parameters, st.sampled_from(COUNTRIES))
+@example("+0012025550123", "@fax.example.com", "", "GB")
+@example("+9996642687540", "@fax.example.com", "", "FI")
 def test_the_number_that_is_dialled_is_the_number_that_was_written(
     local: str, domain: str, behind: str, country: str
 ) -> None:
