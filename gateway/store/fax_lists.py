@@ -43,6 +43,11 @@ def placed(rows: Sequence[Row]) -> list[str]:
     return found.split(_NEXT) if found else []
 
 
+def length(name: str, account_id: UUID) -> Select[Any]:
+    """How many faxes the folder *name* of an account holds."""
+    return select(func.count()).select_from(faxes).where(_HOLDS[name], faxes.c.account_id == account_id)
+
+
 async def folder(
     db: Database, name: str, account_id: UUID, stretch: Stretch, faxbox_id: UUID | None = None
 ) -> list[Fax]:

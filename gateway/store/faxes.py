@@ -19,7 +19,6 @@ _NAMES = tuple(faxes.c.keys())
 _VALUES = attrgetter(*_NAMES)
 #: Telnyx's words for how times are compared.
 _COMPARE = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
-OPEN_STATES = [state.value for state in State if state not in FINAL]
 
 
 def fax_from(row: Row) -> Fax:
@@ -129,12 +128,6 @@ def filtered(
         if moment is not None:
             statement = statement.where(_COMPARE[name](faxes.c.created_at, moment))
     return statement
-
-
-def in_process(account_id: UUID) -> Select[Any]:
-    """How many outgoing faxes of an account are not at their end."""
-    mine = (faxes.c.account_id == account_id, faxes.c.direction == Direction.OUTBOUND.value, _THERE)
-    return select(func.count()).select_from(faxes).where(*mine, faxes.c.state.in_(OPEN_STATES))
 
 
 async def page(db: Database, **criteria: Any) -> list[Fax]:

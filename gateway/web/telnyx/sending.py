@@ -18,7 +18,7 @@ from gateway.fetch import Fetcher
 from gateway.intake.once import Once
 from gateway.intake.submit import Document, Kept, Remote, Submission, Submit, Supplied
 from gateway.media import MAX_BYTES, Media
-from gateway.store import faxes, media, provision
+from gateway.store import fax_lists, media, provision
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database, Tx, scalar
 from gateway.web import repeated
@@ -89,7 +89,7 @@ class Sending:
         return answered((await self._faxes.shown(fax))[0], status=202)
 
     async def _paced(self, who: Caller) -> None:
-        if int(await scalar(self._db, faxes.in_process(who.account_id)) or 0) < MOST_IN_PROCESS:
+        if int(await scalar(self._db, fax_lists.length("outgoing", who.account_id)) or 0) < MOST_IN_PROCESS:
             return
         sentence = f"{MOST_IN_PROCESS} faxes are in process already; send more when some of them have ended"
         raise Fault(429, sentence, headers={"Retry-After": "30", "x-ratelimit-reset": "30"})
