@@ -89,9 +89,6 @@ def _statement(
     statement = statement.where(_HOLDS[name], faxes.c.account_id == later("account", faxes.c.account_id.type))
     if of_faxbox:
         statement = statement.where(faxes.c.faxbox_id == later("faxbox", faxes.c.faxbox_id.type))
-    else:
-        # In a window of time SQLite would take the index of all faxes, and look at each of them.
-        statement = statement.with_hint(faxes, f"INDEXED BY ix_faxes_{name}", "sqlite")
     shape: Any = Stretch(
         later("most", Integer()),  # type: ignore[arg-type]  # parameters in place of values
         (later("at", at.type), later("identity", identity.type)) if behind else None,  # type: ignore[arg-type]  # as above

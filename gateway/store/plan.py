@@ -6,19 +6,10 @@ from typing import Any
 
 from sqlalchemy import Compiled, Select
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from gateway.store.database import Row
 
-
-class _Compiler(SQLiteCompiler):
-    def get_from_hint_text(self, table: object, text: str | None) -> str | None:
-        """``INDEXED BY``, where a statement says so."""
-        return text
-
-
 _DIALECT = sqlite.dialect(paramstyle="named")
-_DIALECT.statement_compiler = _Compiler
 _Process = Callable[[Any], Any]
 
 
