@@ -29,13 +29,22 @@ PASSING, TRYING, RESTING = 0, 1, 2
 
 
 class Gate:
-    """See ``Carrier`` for what the methods promise. *per_second* hand-overs begin, over all nodes (0: any number)."""
+    """See ``Carrier`` for what the methods promise. *per_second* hand-overs begin, over all nodes (0: any number). A
+    call to the carrier takes less than *probe_lasts*."""
 
-    def __init__(self, db: Database, carrier: Carrier, rules: Breaker, per_second: float = 0) -> None:
+    def __init__(
+        self,
+        db: Database,
+        carrier: Carrier,
+        rules: Breaker,
+        per_second: float = 0,
+        probe_lasts: timedelta = PROBE_LASTS,
+    ) -> None:
         self.name = carrier.name
         self._db = db
         self._carrier = carrier
         self._rules = rules
+        self._probe_lasts = probe_lasts
         self._distance = timedelta(seconds=1 / per_second) if per_second else None
 
     async def rest(self) -> datetime | None:
@@ -126,7 +135,7 @@ class Gate:
             return None
         if until > (now := datetime.now(UTC)):
             return until
-        mine = await self._db.write(lambda tx: carriers.probe(tx, self.name, PROBE_LASTS))
+        mine = await self._db.write(lambda tx: carriers.probe(tx, self.name, self._probe_lasts))
         return None if mine else now + LOOK_AGAIN
 
     async def _admit(self) -> None:

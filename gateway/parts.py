@@ -39,14 +39,14 @@ def blobs(settings: Settings) -> Blobs:
 def carrier(settings: Settings) -> Telnyx:
     """The carrier; close it after use."""
     account = settings.carrier.telnyx
-    return Telnyx(account.base_url, account.api_key.get_secret_value())
+    return Telnyx(account.base_url, account.api_key.get_secret_value(), settings.carrier.timeout.total_seconds())
 
 
 def gate(db: Database, settings: Settings) -> Gate:
     """The carrier behind the gate that all nodes share; close it after use."""
     section = settings.carrier
     rules = Breaker(rest=section.rest, longest=20 * section.rest)
-    return Gate(db, carrier(settings), rules, section.max_per_second)
+    return Gate(db, carrier(settings), rules, section.max_per_second, probe_lasts=2 * section.timeout)
 
 
 def own_url(settings: Settings) -> str:

@@ -212,7 +212,7 @@ class Telnyx:
         try:
             status, _, body = await self._ask(method, path, **request)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            message = f"no answer from the carrier: {error or type(error).__name__}"
+            message = f"no answer from the carrier: {str(error) or type(error).__name__}"
             raise CarrierError(answers.shortened(message)) from error
         if not 200 <= status < 300:
             raise CarrierError(f"the carrier answered {answers.told(status, body)}", status)

@@ -68,6 +68,7 @@ class Settle:
         known = {"carrier_fax_id": carrier_fax_id, "held_reason": CANCEL_ASKED if asked else ""}
         wanted = faxes.change(tx, attempt.fax_id, LIVE, **known)
         faxes.change(tx, attempt.fax_id, [State.UNKNOWN], state=State.QUEUED)
+        doubt = {"looks": jobs.tries(tx, RESOLVE, attempt.id)} if attempt.state is AttemptState.UNKNOWN else {}
         jobs.drop(tx, RESOLVE, attempt.id)
         jobs.extend(tx, attempt.fax_id)
         if asked or not wanted:
@@ -75,7 +76,7 @@ class Settle:
             jobs.enqueue(tx, CANCEL, attempt.fax_id, priority=jobs.URGENT)
         self._replay(tx, carrier_fax_id)
         metrics.attempts.labels("accepted").inc()
-        log.info("accepted by the carrier", fax=str(attempt.fax_id), carrier_fax=carrier_fax_id)
+        log.info("accepted by the carrier", fax=str(attempt.fax_id), carrier_fax=carrier_fax_id, **doubt)
         return True
 
     def _replay(self, tx: Tx, carrier_fax_id: str) -> None:

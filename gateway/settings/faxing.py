@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from gateway.fax import Quality, Sight
 from gateway.settings.section import Section
@@ -50,6 +50,9 @@ class CarrierSection(Section):
     """Who carries the faxes over the telephone network."""
 
     kind: Literal["telnyx"] = Field("telnyx", description="Which carrier.")
+    timeout: Duration = Field(
+        timedelta(seconds=60), description="How long it may take to answer; then it is not known what it has done."
+    )
     settle_delay: Duration = Field(
         timedelta(seconds=5), description="Before the first look at a fax that the carrier has perhaps, perhaps not."
     )
@@ -67,6 +70,13 @@ class CarrierSection(Section):
         description="After five failures in a row it is left alone for so long; then longer, up to twenty times that.",
     )
     telnyx: Telnyx = Field(default_factory=Telnyx, description="The account at Telnyx.")
+
+    @field_validator("timeout")
+    @classmethod
+    def _positive(cls, value: timedelta) -> timedelta:
+        if not value:
+            raise ValueError("must be longer than nothing")
+        return value
 
 
 class FaxSection(Section):

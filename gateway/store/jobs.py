@@ -178,6 +178,12 @@ def hasten_for(tx: Connection, error: str) -> None:
     move_due(tx)
 
 
+def tries(tx: Connection, kind: str, subject: object) -> int:
+    """Return how often a job of this kind has been tried for *subject*."""
+    found = select(func.max(jobs.c.tries)).where(jobs.c.kind == kind, jobs.c.subject == str(subject))
+    return tx.execute(found).scalar() or 0
+
+
 def exists(tx: Connection, kind: str, subject: object) -> bool:
     """Return whether a job of this kind is there for *subject*, in any state."""
     found = select(jobs.c.id).where(jobs.c.kind == kind, jobs.c.subject == str(subject)).limit(1)

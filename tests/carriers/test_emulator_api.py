@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gateway.carriers.carrier import CarrierError, Unknown
 from gateway.carriers.emulator import Connection, Emulator, EmulatorSettings
 from gateway.carriers.telnyx import Telnyx
 from tests.carriers.conftest import API_KEY, FROM, OURS, Receiver, order, state
@@ -257,6 +258,19 @@ async def test_an_ambiguous_carrier_accepts_and_resets_by_chance(
     emulator.faults.ambiguous_rate = 1
     await client.hand_over(order(f"{receiver.origin}/m/two-pages"))
     assert len(emulator.faxes) == 1
+
+
+async def test_a_silent_carrier_accepts_or_is_down_and_answers_nothing(emulator: Emulator, receiver: Receiver) -> None:
+    client = Telnyx(emulator.base_url, API_KEY, timeout=0.3)
+    emulator.faults.silent, emulator.faults.reset_after_accept = True, 1
+    assert isinstance(await client.hand_over(order(f"{receiver.origin}/m/two-pages")), Unknown)
+    assert [fax.unanswered for fax in emulator.faxes] == [True]
+    emulator.faults.down_status = 503
+    with pytest.raises(CarrierError, match="TimeoutError"):
+        await client.check()
+    emulator.faults.down_status = None
+    assert "accepts the API key" in await client.check()
+    await client.close()
 
 
 async def test_other_programs_see_what_was_sent(

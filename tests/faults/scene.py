@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import itertools
+import json
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests import samples
 from tests.faults.client import MailServer
@@ -84,9 +86,21 @@ class Scene:
         assert verdict.acked or verdict.received, "nothing happened: the judge had nothing to see"
         return verdict
 
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The lines of the daemon's log that tell of this *event*."""
+        lines = (self.house.root / "serve.log").read_text().splitlines()
+        return [line for line in map(_line, lines) if line.get("event") == event]
+
     def verdict(self) -> Verdict:
         """What the judge says now."""
         return judge(Logs.below(self.house.root), READERS)
+
+
+def _line(text: str) -> dict[str, Any]:
+    """A line of the log; {} for what is none, as Python's own last words."""
+    with contextlib.suppress(ValueError):
+        return dict(json.loads(text))
+    return {}
 
 
 @contextlib.asynccontextmanager

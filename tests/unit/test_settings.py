@@ -269,6 +269,7 @@ def test_a_wrong_value_in_the_environment_is_told_by_its_variable(
         ('[fax]\nretry_delay = "5"', "is not a duration"),
         ("[fax]\nretry_delay = 5", "is not a duration"),
         ('[worker]\nlease = "0s"', "must be longer than nothing"),
+        ('[carrier]\ntimeout = "0s"', "must be longer than nothing"),
         ("[smtp\n", "FILE: is not TOML"),
     ],
 )

@@ -57,6 +57,8 @@ class FaxApi:
         if self._faults.answer_delay:
             await asyncio.sleep(self._faults.answer_delay)
         fax.unanswered = self._resets(fax)
+        if fax.unanswered and self._faults.silent:
+            return await silence(request)
         if fax.unanswered and self._faults.ambiguous_status:
             raise unavailable(self._faults.ambiguous_status)
         if fax.unanswered:
@@ -122,6 +124,13 @@ def reset(request: web.Request) -> web.Response:
         connection = request.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         request.transport.abort()
+    return web.Response(status=500)
+
+
+async def silence(request: web.Request) -> web.Response:
+    """Keep the client waiting for as long as it stays; what is returned reaches nobody."""
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.05)
     return web.Response(status=500)
 
 

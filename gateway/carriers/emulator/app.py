@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.carriers.emulator.api import FaxApi, RecordsApi, reset
+from gateway.carriers.emulator.api import FaxApi, RecordsApi, reset, silence
 from gateway.carriers.emulator.api_media import MediaApi
 from gateway.carriers.emulator.control import ControlApi
 from gateway.carriers.emulator.errors import ApiError, unauthenticated, unavailable
@@ -119,6 +119,8 @@ class Emulator:
         if request.path.startswith("/v2/"):
             if self.faults.down_status is not None:
                 self.turned_away += 1
+                if self.faults.silent:
+                    return await silence(request)
                 if self.faults.down_status == 0:
                     return reset(request)
                 raise unavailable(self.faults.down_status)

@@ -20,7 +20,7 @@ class EmulatedFax:
     """One fax. ``given`` is the content that came with the request, ``source`` its media_url or media_name.
 
     ``history`` holds each status with its time. ``pages_sent`` and ``duration`` (seconds) are those of the call.
-    ``unanswered``: the connection was reset instead of a 202.
+    ``unanswered``: it was accepted, and the client did not get the 202.
     """
 
     direction: Direction

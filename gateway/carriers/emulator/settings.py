@@ -52,6 +52,7 @@ class Faults:
     """What goes wrong on purpose.
 
     ``down_status``: every API request is answered so, nothing is done; 0 resets the connection instead.
+    ``silent``: what is turned away or kept back is not answered at all, until the client goes.
     ``fail_before_accept``: that many POSTs of faxes are answered 503 and not accepted.
     ``reset_after_accept``: that many are accepted, and the connection reset instead of an answer;
     ``ambiguous_rate``: the same by chance, 0 to 1; ``ambiguous_status``: they are answered so instead of reset.
@@ -62,6 +63,7 @@ class Faults:
     """
 
     down_status: int | None = None
+    silent: bool = False
     fail_before_accept: int = 0
     reset_after_accept: int = 0
     ambiguous_rate: float = 0.0
