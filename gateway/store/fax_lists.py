@@ -63,6 +63,7 @@ async def by_places(db: Database, places: Sequence[str]) -> list[Fax | None]:
     return [found.get(identity) for identity in identities]
 
 
+@lru_cache(maxsize=1000)
 def place_of(place: str) -> Position:
     """Return the position in the list of one of ``placed``."""
     identity, created, _ = place.split(_FIELD)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import aiosqlite
 from sqlalchemy import Connection, Engine, Select, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -24,11 +23,10 @@ from gateway.errors import Kind, refuse
 from gateway.store.database import NO_SPACE, WOKEN, Asked, Before, Row, closed, disk_full, shielded
 from gateway.store.inserts import execute
 from gateway.store.plan import Plan
+from gateway.store.readers import BUSY_MS, Readers
 
 T = TypeVar("T")
 GROUP = 64
-READERS = 2
-BUSY_MS = 5000
 
 
 @dataclass(slots=True)
@@ -150,8 +148,7 @@ class Lite:
         self._loop = asyncio.get_running_loop()
         self._writer = _Writer(engine, self._wake)
         self.on_ready: Callable[[], None] | None = None
-        self._readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
-        self._open_readers: list[aiosqlite.Connection] = []
+        self._readers = Readers(path)
         self._closed = False
         # Statements that are asked with values live as long as the process: there are a few dozen.
         self._plans: dict[Select[Any], Plan] = {}
@@ -159,12 +156,7 @@ class Lite:
     async def start(self) -> None:
         """Open the readers and start the writer."""
         await asyncio.to_thread(self._first_connection)
-        for _ in range(READERS):
-            reader = await aiosqlite.connect(self.path, isolation_level=None)
-            self._open_readers.append(reader)
-            for pragma in ("query_only=ON", f"busy_timeout={BUSY_MS}"):
-                await reader.execute_fetchall(f"PRAGMA {pragma}")
-            self._readers.put_nowait(reader)
+        await self._readers.start()
         self._writer.start()
 
     def _wake(self) -> None:
@@ -196,15 +188,11 @@ class Lite:
             raise closed()
         plans = [self._plan(statement, values) for statement, values in asked]
         prepared = [(plan.sql, plan.parameters(values or {})) for plan, (_, values) in zip(plans, asked, strict=True)]
-        reader = await self._readers.get()
         try:
-            # One way to the reader's thread and back, however much is asked; aiosqlite's own methods are made of it.
-            raw = await reader._execute(_fetched, reader._conn, prepared)  # type: ignore[no-untyped-call]  # of its own
+            raw = await self._readers.fetch(prepared)
         except sqlite3.Error as error:
             told = translated(error)
             raise told from told.__cause__
-        finally:
-            self._readers.put_nowait(reader)
         return [plan.read(rows) for plan, rows in zip(plans, raw, strict=True)]
 
     def _plan(self, statement: Select[Any], values: Mapping[str, Any] | None) -> Plan:
@@ -269,8 +257,7 @@ class Lite:
         if self._writer.is_alive():
             self._writer.put(None)
             await asyncio.to_thread(self._writer.join)
-        for reader in self._open_readers:
-            await reader.close()
+        await self._readers.close()
         self._engine.dispose()
 
 
@@ -289,10 +276,6 @@ def _check_foreign_keys(tx: Connection) -> None:
     broken = tx.exec_driver_sql("PRAGMA foreign_key_check").first()
     if broken is not None:
         raise RuntimeError(f"rows of {broken[0]} refer to rows of {broken[2]} that are not there; nothing was changed")
-
-
-def _fetched(connection: sqlite3.Connection, prepared: list[tuple[str, dict[str, Any]]]) -> list[list[Any]]:
-    return [connection.execute(sql, parameters).fetchall() for sql, parameters in prepared]
 
 
 async def open_lite(path: str) -> Lite:

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -134,6 +135,7 @@ def _just_before(place: Position, stretch: Stretch) -> Position:
     return at, UUID(int=min(max(identity.int + (-1 if stretch.ascending else 1), 0), 2**128 - 1))
 
 
+@lru_cache(maxsize=1000)
 def key_of(place: Position) -> str:
     """Return the opaque key of a position, safe in a URL."""
     at, identity = place

@@ -1,0 +1,103 @@
+"""Reads of SQLite: a few connections of aiosqlite, each with a thread of its own.
+
+What is asked in one turn of the loop, or while every reader is at work, goes to a reader together and is read as of one
+moment: the way to its thread and back costs more than most of what is asked.
+"""
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiosqlite
+
+#: How many there are, how many who ask go to one together, and how long one waits for a lock, in milliseconds.
+READERS, TOGETHER, BUSY_MS = 2, 8, 5000
+
+#: Statements with their parameters.
+Asked = Sequence[tuple[str, dict[str, Any]]]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    asked: Asked
+    future: "asyncio.Future[list[list[Any]]]"
+
+    def settle(self, found: list[list[Any]] | Exception) -> None:
+        if self.future.done():  # who asked has left
+            return
+        if isinstance(found, Exception):
+            self.future.set_exception(found)
+        else:
+            self.future.set_result(found)
+
+
+class Readers:
+    """Readers of the file at *path*."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._loop = asyncio.get_running_loop()
+        self._all: list[aiosqlite.Connection] = []
+        self._free: list[aiosqlite.Connection] = []
+        self._waiting: deque[_Waiting] = deque()
+        self._handing_out = False
+        self._at_work: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Open the connections."""
+        for _ in range(READERS):
+            reader = await aiosqlite.connect(self._path, isolation_level=None)
+            self._all.append(reader)
+            for pragma in ("query_only=ON", f"busy_timeout={BUSY_MS}"):
+                await reader.execute_fetchall(f"PRAGMA {pragma}")
+            self._free.append(reader)
+
+    async def fetch(self, asked: Asked) -> list[list[Any]]:
+        """Return the rows of each statement, as sqlite3 gives them. Raises what it raises (``sqlite3.Error``)."""
+        waiting = _Waiting(asked, self._loop.create_future())
+        self._waiting.append(waiting)
+        if self._free and not self._handing_out:
+            self._handing_out = True
+            self._loop.call_soon(self._hand_out)
+        return await waiting.future
+
+    async def close(self) -> None:
+        """Let what was handed out end, and close the connections."""
+        await asyncio.gather(*self._at_work)
+        for reader in self._all:
+            await reader.close()
+
+    def _hand_out(self) -> None:
+        self._handing_out = False
+        while self._waiting and self._free:
+            some = [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
+            task = self._loop.create_task(self._read(self._free.pop(), some))
+            self._at_work.add(task)
+            task.add_done_callback(self._at_work.discard)
+
+    async def _read(self, reader: aiosqlite.Connection, some: list[_Waiting]) -> None:
+        asked = [waiting.asked for waiting in some]
+        # aiosqlite's own methods are made of it; each of them goes to the thread and back.
+        every = await reader._execute(_fetched, reader._conn, asked)  # type: ignore[no-untyped-call]  # of its own
+        self._free.append(reader)
+        self._hand_out()
+        for waiting, found in zip(some, every, strict=True):
+            waiting.settle(found)
+
+
+def _fetched(connection: sqlite3.Connection, every: list[Asked]) -> list[list[list[Any]] | Exception]:
+    connection.execute("BEGIN")  # else each statement would lock and unlock the file by itself
+    try:
+        return [_rows(connection, asked) for asked in every]
+    finally:
+        connection.execute("COMMIT")
+
+
+def _rows(connection: sqlite3.Connection, asked: Asked) -> list[list[Any]] | Exception:
+    try:
+        return [connection.execute(sql, parameters).fetchall() for sql, parameters in asked]
+    except Exception as error:  # it is that of one who asks, and not of the others
+        return error
