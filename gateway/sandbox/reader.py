@@ -32,10 +32,16 @@ _office = ""
 
 def _pages_of_mail(data: bytes, label: str, claim: MediaType | None) -> int:
     """Return the pages of a document; 0 for one whose pages only LibreOffice will tell, later, where it is there."""
-    if _office and recognised(data[:SNIFFED_BYTES], claim) in OFFICE:
+    if _for_office(data, claim):
         documents.check_size(len(data), label)
         return 0
     return documents.pages_of_mail(data, label, claim)
+
+
+def _for_office(data: bytes, claim: MediaType | None) -> MediaType | None:
+    """Return what a document is when LibreOffice is there to open it."""
+    kind = recognised(data[:SNIFFED_BYTES], claim)
+    return kind if _office and kind in OFFICE else None
 
 
 DOCUMENTS = parse.Documents(
@@ -132,8 +138,7 @@ def note(message: Buffer) -> str:
 
 
 def _inspected(data: bytes, claim: MediaType | None) -> Inspection:
-    kind = recognised(data[:SNIFFED_BYTES], claim)
-    if _office and kind in OFFICE:
+    if kind := _for_office(data, claim):
         return Inspection(kind.value, 0, len(data))
     return documents.inspect(data, THE_DOCUMENT, claim)
 

@@ -59,12 +59,6 @@ def matching(tx: Connection, client_state: str, carrier_fax_id: str) -> Attempt 
     return found
 
 
-def token_known(tx: Connection, token: str) -> bool:
-    """Return whether *token* was ever given out; a known one that serves nothing any more is 410, not 404."""
-    known = select(attempts.c.id).where(attempts.c.handle == token, attempts.c.handle_kind == Handle.TOKEN.value)
-    return tx.execute(known).first() is not None
-
-
 def record_fetch(tx: Connection, token: str) -> Attempt | None:
     """Note that the carrier fetches the document *token* and return its attempt; None when there is none or it has
     been withdrawn (the carrier gets 410). The note is committed before the first byte is served."""

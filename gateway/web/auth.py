@@ -61,10 +61,6 @@ class Auth:
         row = await one(self._db, provision.account_by_key_digest(digest(api_key))) if _possible(api_key) else None
         return None if row is None else provision.account_from(row)
 
-    async def lineage(self, account_id: UUID) -> list[UUID]:
-        """Return an account and all that stand above it, whose tokens may act for it; empty when there is none."""
-        return [row["id"] for row in await self._db.rows(provision.lineage(account_id))]
-
     async def _note_use(self, token: Token, now: datetime) -> None:
         if token.last_used_at is None or token.last_used_at < now - NOTED_EVERY:
             with suppress(Refusal):  # a busy database is no reason to refuse a reader

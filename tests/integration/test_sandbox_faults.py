@@ -25,8 +25,10 @@ PATIENCE = 20.0
 
 
 @asynccontextmanager
-async def running(limits: Limits | None = None, readers: int = 1, renderers: int = 1) -> AsyncIterator[Sandbox]:
-    box = Sandbox(readers, renderers, limits)
+async def running(
+    limits: Limits | None = None, readers: int = 1, renderers: int = 1, service: str = ""
+) -> AsyncIterator[Sandbox]:
+    box = Sandbox(readers, renderers, limits, service=service)
     await box.start()
     try:
         yield box

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from gateway.sandbox.link import Link
 from gateway.sandbox.remote import Remote
 from gateway.sandbox.wire import encode, pair
 from tests.integration.test_sandbox import Files, files, refused, render
-from tests.integration.test_sandbox_faults import child_of, children, endless_pdf, exists, until
+from tests.integration.test_sandbox_faults import child_of, children, endless_pdf, exists, running, until
 from tests.samples import mail, pdf
 from tests.scenarios.installation import HAND_OVER
 
@@ -52,17 +52,9 @@ async def service(end: socket.socket) -> AsyncIterator[asyncio.subprocess.Proces
         assert await process.wait() in {0, -signal.SIGKILL}
 
 
-@asynccontextmanager
-async def using(end: socket.socket, limits: Limits | None = None) -> AsyncIterator[Sandbox]:
+def using(end: socket.socket, limits: Limits | None = None) -> AbstractAsyncContextManager[Sandbox]:
     """A sandbox of the daemon's whose processes come from the service."""
-    box = Sandbox(1, 1, limits, service=end.getsockname())
-    await box.start()
-    try:
-        yield box
-    finally:
-        pids = box.pids
-        await box.stop()
-        assert not any(exists(pid) for pid in pids)
+    return running(limits, service=end.getsockname())
 
 
 async def test_documents_are_opened_by_the_services_processes(files: Files, tmp_path: Path) -> None:
