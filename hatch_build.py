@@ -16,7 +16,7 @@ from setuptools import Distribution, Extension
 
 NAME = "gateway.documents._dots"
 SOURCE = "gateway/documents/_dots.c"
-SOURCES = (SOURCE, "gateway/documents/_grey.c", "gateway/documents/_edges.c")
+SOURCES = (SOURCE, *(f"gateway/documents/_{name}.c" for name in ("code", "grey", "edges", "ink")))
 ABI = "cp311-abi3"
 
 

@@ -20,8 +20,11 @@
 /* Say whether a page may have this size, with ValueError set if not. */
 int fits(int width, int height);
 
+PyObject *py_t6(PyObject *self, PyObject *args);
+PyObject *py_t4(PyObject *self, PyObject *args);
 PyObject *py_scale(PyObject *self, PyObject *args);
 PyObject *py_extremes(PyObject *self, PyObject *args);
+PyObject *py_reduced(PyObject *self, PyObject *args);
 PyObject *py_even(PyObject *self, PyObject *args);
 
 #endif

@@ -1,7 +1,8 @@
 """A page in black and white, eight dots in a byte, and the loops over all of its dots.
 
-They are compiled (``_dots.c``; ``_grey.c`` and ``_edges.c`` for those of ``greys`` and ``edges``) where the package was
-installed with a C compiler at hand. Elsewhere Pillow does the same to the last bit, only slower.
+They are compiled (``_dots.c``, ``_code.c`` and ``_ink.c``; ``_grey.c`` and ``_edges.c`` for those of ``greys`` and
+``edges``) where the package was installed with a C compiler at hand. Elsewhere Pillow does the same to the last bit,
+only slower.
 """
 
 import importlib
@@ -13,19 +14,24 @@ from PIL import Image, ImageChops
 
 from gateway.documents import ifd
 
+#: Memory in one piece.
+Octets = bytes | bytearray
+
 
 class _Compiled(Protocol):
-    def pack(self, grey: bytes, thresholds: bytes | None, level: int, width: int, height: int) -> bytes: ...
+    def pack(self, grey: Octets, thresholds: Octets | None, level: int, width: int, height: int) -> bytes: ...
 
     def t6(self, rows: bytes, width: int, height: int) -> bytes: ...
 
     def t4(self, rows: bytes, width: int, height: int, every: int) -> bytes: ...
 
-    def scale(self, grey: bytes, width: int, height: int, wide: int, high: int, smooth: bool, /) -> bytes: ...
+    def reduced(self, rows: bytes, width: int, height: int, across: int, down: int, /) -> bytes: ...
+
+    def scale(self, grey: Octets, width: int, height: int, wide: int, high: int, smooth: bool, /) -> bytes: ...
 
     def even(self, rows: bytes, width: int, height: int, /) -> bytes: ...
 
-    def extremes(self, grey: bytes, width: int, height: int, side: int) -> tuple[bytes, bytes]: ...
+    def extremes(self, grey: Octets, width: int, height: int, side: int) -> tuple[bytes, bytes]: ...
 
 
 class Greys(Protocol):
@@ -35,11 +41,11 @@ class Greys(Protocol):
     def size(self) -> tuple[int, int]:
         """Width and height."""
 
-    def tobytes(self) -> bytes:
+    def tobytes(self) -> Octets:
         """Return them row by row."""
 
 
-_NAMES = ("pack", "t6", "t4", "scale", "extremes", "even")
+_NAMES = ("pack", "t6", "t4", "reduced", "scale", "extremes", "even")
 
 
 def _load() -> _Compiled | None:
@@ -90,12 +96,26 @@ def darker(page: Greys, than: Greys | int) -> Dots:
 def darker_by_pillow(page: Greys, than: Greys | int) -> Dots:
     """Do as ``darker`` without the compiled half."""
     if isinstance(than, int):
-        return Dots.of(_image(page).point([255 if grey < than else 0 for grey in range(256)], "1"))
-    return Dots.of(ImageChops.subtract(_image(than), _image(page)).point([0] + [255] * 255, "1"))
+        return Dots.of(image_of(page).point([255 if grey < than else 0 for grey in range(256)], "1"))
+    return Dots.of(ImageChops.subtract(image_of(than), image_of(page)).point([0] + [255] * 255, "1"))
 
 
-def _image(greys: Greys) -> Image.Image:
+def image_of(greys: Greys) -> Image.Image:
+    """Return *greys* as an image."""
     return greys if isinstance(greys, Image.Image) else Image.frombytes("L", greys.size, greys.tobytes())
+
+
+def reduced(page: Dots, across: int, down: int) -> Image.Image:
+    """Return the share of ink (255 is all) in each box of *across* x *down* dots; those at the edges may be smaller."""
+    if compiled is None or page.width % 8 or across not in {4, 8}:
+        return reduced_by_pillow(page, across, down)
+    size = page.width // across, -(-page.height // down)
+    return Image.frombytes("L", size, compiled.reduced(page.rows, page.width, page.height, across, down))
+
+
+def reduced_by_pillow(page: Dots, across: int, down: int) -> Image.Image:
+    """Do as ``reduced`` without the compiled half."""
+    return page.image().convert("L").reduce((across, down))
 
 
 def t6_code(page: Dots) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageChops
 
 from gateway.documents import dots
+from gateway.documents.dots import Greys, Octets, image_of
 
 #: Pillow's filters, by whether they smooth: one for making smaller, one for making larger.
 _FILTERS = {False: Image.Resampling.HAMMING, True: Image.Resampling.BILINEAR}
@@ -19,19 +20,32 @@ class Grey:
 
     width: int
     height: int
-    data: bytes
+    data: Octets
+
+    @classmethod
+    def of(cls, image: Image.Image) -> "Grey":
+        """Take a copy of an 8-bit grey image."""
+        return cls(*image.size, image.tobytes())
+
+    @classmethod
+    def sheet(cls, width: int, height: int, tone: int) -> "Grey":
+        """Return a sheet of one *tone* that can be drawn on, in memory or through its ``image``."""
+        return cls(width, height, bytearray([tone]) * (width * height))
 
     @property
     def size(self) -> tuple[int, int]:
         return self.width, self.height
 
-    def tobytes(self) -> bytes:
-        """Return the greys as ``Image.tobytes`` does."""
+    def tobytes(self) -> Octets:
+        """Return the greys as ``Image.tobytes`` does, but not a copy of them."""
         return self.data
 
     def image(self) -> Image.Image:
-        """Return an image of the same memory: who wants to draw on it takes a copy."""
-        return Image.frombuffer("L", self.size, self.data, "raw", "L", 0, 1)
+        """Return an image of the same memory. What is drawn on that of a sheet shows on the sheet; any other becomes a
+        copy when it is drawn on."""
+        image = Image.frombuffer("L", self.size, self.data, "raw", "L", 0, 1)
+        image.readonly = int(not isinstance(self.data, bytearray))
+        return image
 
 
 def scaled(image: Image.Image, size: tuple[int, int], *, smooth: bool = False) -> Grey:
@@ -48,17 +62,18 @@ def scaled_by_pillow(image: Image.Image, size: tuple[int, int], *, smooth: bool 
     return Grey(*size, across.resize(size, _FILTERS[smooth]).tobytes())
 
 
-def extremes(image: Image.Image, side: int) -> tuple[Image.Image, Image.Image]:
+def extremes(page: Greys, side: int) -> tuple[Image.Image, Image.Image]:
     """Return the least and the most grey of each square of *side* dots; those at the edges may be smaller."""
     if dots.compiled is None:
-        return extremes_by_pillow(image, side)
-    size = -(-image.width // side), -(-image.height // side)
-    least, most = dots.compiled.extremes(image.tobytes(), *image.size, side)
+        return extremes_by_pillow(page, side)
+    size = -(-page.size[0] // side), -(-page.size[1] // side)
+    least, most = dots.compiled.extremes(page.tobytes(), *page.size, side)
     return Grey(*size, least).image(), Grey(*size, most).image()
 
 
-def extremes_by_pillow(image: Image.Image, side: int) -> tuple[Image.Image, Image.Image]:
+def extremes_by_pillow(page: Greys, side: int) -> tuple[Image.Image, Image.Image]:
     """Do as ``extremes`` without the compiled half: every place of a square in turn."""
+    image = image_of(page)
     size = -(-image.width // side), -(-image.height // side)
     # The last dots are repeated, so that all squares are whole.
     whole = Image.new("L", (size[0] * side, size[1] * side))

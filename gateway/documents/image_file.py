@@ -7,6 +7,7 @@ from PIL import GifImagePlugin, Image, ImageOps, JpegImagePlugin, PngImagePlugin
 
 from gateway.document import SNIFFED_BYTES, MediaType, sniff
 from gateway.documents.dots import Dots
+from gateway.documents.greys import Grey
 from gateway.documents.picture import BOMB, BROKEN, MOST_DOTS, fitted, resolution
 from gateway.documents.raster import Raster
 from gateway.documents.refusal import refuse_document
@@ -97,7 +98,7 @@ class ImageFile:
 
     def page(self, index: int, raster: Raster) -> Dots:
         """Return picture *index* (from 0) in black and white; raises as ``grey``."""
-        return pictured(self.grey(index, raster), raster)
+        return pictured(Grey.of(self.grey(index, raster)), raster)
 
     def _on_page(self, raster: Raster) -> Image.Image:
         image = self._image

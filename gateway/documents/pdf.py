@@ -1,6 +1,7 @@
 """PDF documents, read with PDFium."""
 
 import contextlib
+import ctypes
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Final
@@ -25,7 +26,7 @@ from gateway.errors import Kind, Refusal
 from gateway.fax import Sight
 
 _POINTS_PER_INCH = 72
-_WHITE: Final = 0xFFFFFFFF
+_WHITE: Final = 255
 
 #: Dots that a stroke is wide at least.
 _THINNEST = 1.2
@@ -69,8 +70,8 @@ class Pdf:
         Raises Refusal(DOCUMENT_BROKEN) when the page cannot be read.
         """
         with self._page(index) as page:
-            image, _ = self._draw(page, raster)
-        return image
+            grey, _ = self._draw(page, raster)
+        return grey.image()
 
     def page(self, index: int, raster: Raster) -> Dots:
         """Return page *index* (from 0) in black and white; raises as ``grey``."""
@@ -89,9 +90,9 @@ class Pdf:
             return None
 
     def _seen(self, page: pdfium.PdfPage, found: Contents, raster: Raster) -> Dots:
-        image, area = self._draw(page, raster)
-        boxes = [box(page, picture, area, image.size) for picture in found.pictures]
-        return drawn(image, [each for each in boxes if each[0] < each[2] and each[1] < each[3]], raster)
+        grey, area = self._draw(page, raster)
+        boxes = [box(page, picture, area, grey.size) for picture in found.pictures]
+        return drawn(grey, [each for each in boxes if each[0] < each[2] and each[1] < each[3]], raster)
 
     @contextlib.contextmanager
     def _page(self, index: int) -> Iterator[pdfium.PdfPage]:
@@ -104,15 +105,16 @@ class Pdf:
         with contextlib.closing(page):
             yield page
 
-    def _draw(self, page: pdfium.PdfPage, raster: Raster) -> tuple[Image.Image, _Area]:
+    def _draw(self, page: pdfium.PdfPage, raster: Raster) -> tuple[Grey, _Area]:
         place = _place(page, raster)
-        bitmap = pdfium.PdfBitmap.new_native(raster.width, place.height, pdfium_c.FPDFBitmap_Gray)
-        pdfium_c.FPDFBitmap_FillRect(bitmap, 0, 0, raster.width, place.height, _WHITE)
+        sheet = Grey.sheet(raster.width, place.height, _WHITE)
+        memory = (ctypes.c_ubyte * len(sheet.data)).from_buffer(sheet.data)
+        bitmap = pdfium.PdfBitmap.new_native(*sheet.size, pdfium_c.FPDFBitmap_Gray, buffer=memory)
         area = (_left(place, raster), 0, place.width, place.height, int(place.turned))
         pdfium_c.FPDF_RenderPageBitmap(bitmap, page, *area, _FLAGS)
         if self._document.formenv:
             pdfium_c.FPDF_FFLDraw(self._document.formenv, bitmap, page, *area, _FLAGS)
-        return bitmap.to_pil(), area
+        return sheet, area
 
     def _prepare_forms(self) -> None:
         """Fields that were filled in are drawn by PDFium's form module, which must exist before the first page."""
@@ -138,7 +140,7 @@ def _scanned(page: pdfium.PdfPage, source: Image.Image, raster: Raster) -> Dots 
     if thresholds is None:
         return None
     if raster.deskew and (level := straightened(grey.image(), thresholds.image(), ink(grey, thresholds), raster.dpi)):
-        grey, thresholds = (Grey(*image.size, image.tobytes()) for image in level)
+        grey, thresholds = (Grey.of(image) for image in level)
     if place.width == raster.width:
         return ink(grey, thresholds)
     left = _left(place, raster)

@@ -66,7 +66,7 @@ def render(
         tiff.add(line, page.width, page.height, raster.dpi, coding)
         pdf.add(t6_picture(code, page.width, page.height, raster.dpi))
         if number == 0:
-            write_preview(page.image(), raster.dpi, files.preview)
+            write_preview(page, raster.dpi, files.preview)
     pdf.finish()
     result = _checked(files, total, everything)
     progress(Step(total, total, everything, 0))

@@ -45,7 +45,7 @@ def paper_thresholds(grey: Image.Image, dpi: tuple[int, int], look: Look) -> Gre
     if dark.getbbox():
         whole = thresholds.image().copy()
         whole.paste(screen(grey.size, dpi), mask=dark.resize(grey.size))
-        return Grey(*grey.size, whole.tobytes())
+        return Grey.of(whole)
     return thresholds
 
 

@@ -6,6 +6,7 @@ from PIL import Image
 
 from gateway.documents.dots import Dots
 from gateway.documents.edges import even
+from gateway.documents.greys import Grey
 from gateway.documents.halftone import screen
 from gateway.documents.ink import THRESHOLD, ink
 from gateway.documents.raster import Raster
@@ -24,11 +25,11 @@ _MIDDLE, _DRAWING = range(48, 216), 0.06
 _SPARSE = 4
 
 
-def drawn(grey: Image.Image, pictures: Sequence[Box], raster: Raster) -> Dots:
+def drawn(grey: Grey, pictures: Sequence[Box], raster: Raster) -> Dots:
     """Return the black and white of a page of text and drawings with *pictures* in it."""
     look = raster.look
     if look.sight is Sight.SCAN:
-        return ink(grey, paper_thresholds(grey, raster.dpi, look))
+        return ink(grey, paper_thresholds(grey.image(), raster.dpi, look))
     if look.black_below is not None:
         return ink(grey, share(look.black_below))
     if look.sight is Sight.PHOTO:
@@ -36,14 +37,15 @@ def drawn(grey: Image.Image, pictures: Sequence[Box], raster: Raster) -> Dots:
     return _drawn(grey, () if look.sight is Sight.TEXT else pictures, raster)
 
 
-def pictured(grey: Image.Image, raster: Raster) -> Dots:
+def pictured(grey: Grey, raster: Raster) -> Dots:
     """Return the black and white of a page that is one picture: scanned paper, a photograph or a drawing."""
+    image = grey.image()
     if raster.deskew and raster.look.sight in {Sight.AUTO, Sight.SCAN}:
-        paper = paper_thresholds(grey, raster.dpi, raster.look)
-        level = paper and straightened(grey, paper.image(), ink(grey, paper), raster.dpi)
+        paper = paper_thresholds(image, raster.dpi, raster.look)
+        level = paper and straightened(image, paper.image(), ink(grey, paper), raster.dpi)
         if level:
             return even(ink(*level))
-    thresholds = _picture(grey, raster) if raster.look.sight is Sight.AUTO else None
+    thresholds = _picture(image, raster) if raster.look.sight is Sight.AUTO else None
     return even(ink(grey, thresholds) if thresholds else drawn(grey, (), raster))
 
 
@@ -52,24 +54,25 @@ def share(percent: int) -> int:
     return round(percent / 100 * 255)
 
 
-def _drawn(grey: Image.Image, pictures: Sequence[Box], raster: Raster) -> Dots:
-    art = grey
+def _drawn(grey: Grey, pictures: Sequence[Box], raster: Raster) -> Dots:
+    image, art = grey.image(), grey
     if pictures:
-        art = grey.copy()
+        art = Grey(*grey.size, bytearray(grey.data))
         for box in pictures:
-            art.paste(255, box)
+            art.image().paste(255, box)
     tones = tones_of(art)
     dotted = raster.look.sight is not Sight.TEXT
     areas = [area for area in tones.areas if dotted or area.threshold is not None]
-    shown = [(box, thresholds) for box in pictures if (thresholds := _picture(grey.crop(box), raster))]
+    shown = [(box, thresholds) for box in pictures if (thresholds := _picture(image.crop(box), raster))]
     if not shown and not areas and tones.threshold == THRESHOLD:
         return ink(grey)
-    page = Image.new("L", grey.size, tones.threshold)
+    sheet = Grey.sheet(*grey.size, tones.threshold)
+    page = sheet.image()
     for area in areas:
         _lay(page, area, raster)
     for box, thresholds in shown:
         page.paste(thresholds, box[:2])
-    return ink(grey, page)
+    return ink(grey, sheet)
 
 
 def _lay(page: Image.Image, area: Area, raster: Raster) -> None:

@@ -53,7 +53,7 @@ def stamp(
         made = page if header is None else _headed(page, header, number, len(pages))
         writer.add(t6_picture(made.code, made.width, made.height, made.dpi))
         if number == 1:
-            write_preview(_dots(made).image(), made.dpi, preview)
+            write_preview(_dots(made), made.dpi, preview)
     writer.finish()
     content = read_back(pdf)
     if not pages or pdf_pages(content) != len(pages):

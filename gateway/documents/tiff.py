@@ -7,6 +7,7 @@ from PIL import Image, TiffImagePlugin
 from gateway.document import MediaType
 from gateway.documents import ifd
 from gateway.documents.dots import Dots
+from gateway.documents.greys import Grey
 from gateway.documents.ink import ink
 from gateway.documents.picture import BOMB, BROKEN, MOST_DOTS, fitted, regridded, resolution
 from gateway.documents.raster import GRIDS, Grid, Raster
@@ -61,7 +62,7 @@ class Tiff:
     def page(self, index: int, raster: Raster) -> Dots:
         """Return page *index* (from 0) in black and white; raises as ``grey``."""
         grey = self.grey(index, raster)
-        return ink(grey) if self._image.mode == "1" else pictured(grey, raster)
+        return ink(grey) if self._image.mode == "1" else pictured(Grey.of(grey), raster)
 
     def picture(self, index: int) -> Image.Image:
         """Return page *index* (from 0) decoded, upright, in its own size; raises as ``grey``. Valid until the next."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageFilter
 
-from gateway.documents.greys import extremes
+from gateway.documents.greys import Grey, extremes
 from gateway.documents.ink import THRESHOLD
 
 #: Tones outside this range are ink and paper.
@@ -53,10 +53,10 @@ class Tones:
     areas: tuple[Area, ...] = ()
 
 
-def tones_of(grey: Image.Image) -> Tones:
-    """Look up the tones of a drawn page, 8-bit grey."""
-    threshold, areas = THRESHOLD, []
-    sparse = grey.resize((max(1, grey.width // _CELL), max(1, grey.height // _CELL)), Image.Resampling.NEAREST)
+def tones_of(grey: Grey) -> Tones:
+    """Look up the tones of a drawn page."""
+    threshold, areas, image = THRESHOLD, [], grey.image()
+    sparse = image.resize((max(1, grey.width // _CELL), max(1, grey.height // _CELL)), Image.Resampling.NEAREST)
     standing = _standing_out(sparse)
     if not standing:
         return Tones(threshold)
@@ -64,7 +64,7 @@ def tones_of(grey: Image.Image) -> Tones:
     for tone in standing:
         cells = _cells(least, most, tone)
         if cells is not None:
-            areas.append(_area(grey, tone, cells))
+            areas.append(_area(image, tone, cells))
         elif THRESHOLD <= tone < _TINT and not _is_edge(sparse, least, tone):
             threshold = max(threshold, _between(tone, 255))
     return Tones(threshold, tuple(area for area in areas if area is not None))
@@ -74,8 +74,10 @@ def _standing_out(sparse: Image.Image) -> list[int]:
     counts = sparse.histogram()
     found = []
     for tone in range(_DARKEST, _LIGHTEST):
+        if counts[tone] < _FEWEST:
+            continue
         beside = max(counts[tone - 4 : tone - 1] + counts[tone + 2 : tone + 5])
-        if counts[tone] >= max(_FEWEST, _STANDS_OUT * beside, *counts[tone - 1 : tone + 2]):
+        if counts[tone] >= max(_STANDS_OUT * beside, *counts[tone - 1 : tone + 2]):
             found.append(tone)
     return sorted(found, key=lambda tone: -counts[tone])[:_MOST_TONES]
 
@@ -94,7 +96,7 @@ def _cells(least: Image.Image, most: Image.Image, tone: int) -> Image.Image | No
 
 def _is_edge(sparse: Image.Image, least: Image.Image, tone: int) -> bool:
     """Say whether most of the tone lies beside ink: the soft edge of something, rather than something pale."""
-    beside = _grown(least.point([255 if each < _INK else 0 for each in range(256)]), 1)
+    beside = _darkest_around(least).point([255 if each < _INK else 0 for each in range(256)])
     dots = sparse.point([255 if abs(each - tone) <= 1 else 0 for each in range(256)])
     return dots.histogram(beside.crop((0, 0, *dots.size)))[255] > dots.histogram()[255] / 2
 
@@ -121,6 +123,16 @@ def _written_on(tone: int, counts: list[int]) -> int | None:
     if max(darker, lighter) < _WRITTEN * sum(counts):
         return None
     return min(THRESHOLD, round(tone * _BELOW)) if darker >= lighter else _between(tone, 255)
+
+
+def _darkest_around(image: Image.Image) -> Image.Image:
+    """Return the darkest of each place and its eight neighbours; a border looks at the one opposite, too. Pillow's
+    MinFilter and BoxBlur take a multiple of the time."""
+    for across, down in ((1, 0), (0, 1)):
+        beside = (ImageChops.offset(image, sign * across, sign * down) for sign in (1, -1))
+        for each in list(beside):
+            image = ImageChops.darker(image, each)
+    return image
 
 
 def _grown(mask: Image.Image, reach: int) -> Image.Image:

@@ -14,6 +14,8 @@ from gateway.documents.dots import (
     Dots,
     darker,
     darker_by_pillow,
+    reduced,
+    reduced_by_pillow,
     t4_code,
     t4_code_by_pillow,
     t6_code,
@@ -84,6 +86,24 @@ def test_each_dot_may_have_a_threshold_of_its_own(page: Image.Image, seed: int) 
     assert darker(page, thresholds) == darker_by_pillow(page, thresholds)
 
 
+@settings(deadline=None, max_examples=100)
+@given(
+    width=st.sampled_from([8, 64, 200, 1728, 3456]),
+    height=st.integers(1, 40),
+    box=st.tuples(st.sampled_from([4, 8]), st.integers(1, 9)),
+    seed=st.integers(0, 2**32),
+    full=st.sampled_from([1, 8, 64]),
+)
+def test_boxes_have_the_ink_that_pillow_finds(
+    width: int, height: int, box: tuple[int, int], seed: int, full: int
+) -> None:
+    """Rows of noise, some with long white stretches."""
+    random = Random(seed)
+    rows = b"".join(bytes(full - 1) + random.randbytes(1) for _ in range(999))
+    page = Dots(width, height, (rows * (width * height // 8 // len(rows) + 1))[: width // 8 * height])
+    assert reduced(page, *box).tobytes() == reduced_by_pillow(page, *box).tobytes()
+
+
 @pytest.mark.parametrize("quality", list(Quality))
 @pytest.mark.parametrize(
     "document",
@@ -123,3 +143,10 @@ def test_rows_that_do_not_fill_the_page_are_refused(width: int, height: int) -> 
     assert dots.compiled is not None
     with pytest.raises(ValueError):
         dots.compiled.t6(b"123", width, height)
+
+
+@pytest.mark.parametrize(("width", "across", "down"), [(16, 4, 4), (4, 4, 4), (24, 3, 4), (24, 4, 0), (24, 4, 65)])
+def test_boxes_of_no_page_are_refused(width: int, across: int, down: int) -> None:
+    assert dots.compiled is not None
+    with pytest.raises(ValueError):
+        dots.compiled.reduced(b"123", width, 1, across, down)
