@@ -24,6 +24,8 @@ T = TypeVar("T")
 PROBE_LASTS = timedelta(seconds=120)
 #: How soon those look again who were not the one that tries.
 LOOK_AGAIN = timedelta(seconds=5)
+#: The answer of a carrier that wants to be asked less.
+TOO_MANY = 429
 #: What the metric shows.
 PASSING, TRYING, RESTING = 0, 1, 2
 
@@ -68,8 +70,8 @@ class Gate:
         """Hand over, and learn from the answer. ``rest`` was asked before."""
         answer = await self._carrier.hand_over(order)
         if isinstance(answer, Throttled):
-            wait = answer.wait
-            await self._db.write(lambda tx: carriers.pause(tx, self.name, wait))
+            await self._throttled(answer.wait)
+            return answer
         await self._learn(well=not (isinstance(answer, Unknown) or (isinstance(answer, Rejected) and answer.passing)))
         return answer
 
@@ -82,7 +84,7 @@ class Gate:
             async for fax in self._carrier.faxes(direction, since, to, from_):
                 yield fax
         except CarrierError as error:
-            await self._learn(well=_alive(error))
+            await self._learn_of(error)
             raise
         await self._learn(well=True)
 
@@ -149,10 +151,21 @@ class Gate:
         try:
             answer = await call()
         except CarrierError as error:
-            await self._learn(well=_alive(error))
+            await self._learn_of(error)
             raise
         await self._learn(well=True)
         return answer
+
+    async def _learn_of(self, error: CarrierError) -> None:
+        if error.status == TOO_MANY:
+            await self._throttled(timedelta())
+        else:
+            await self._learn(well=_alive(error))
+
+    async def _throttled(self, wait: timedelta) -> None:
+        longest = self._rules.longest
+        await self._db.write(lambda tx: carriers.throttled(tx, self.name, wait, longest))
+        metrics.carrier_gate.set(PASSING)
 
     async def _learn(self, *, well: bool) -> None:
         if not well:
@@ -162,7 +175,7 @@ class Gate:
                 log.warning("the carrier does not answer: it has a rest", carrier=self.name, until=until.isoformat())
             return
         row = await one(self._db, carriers.state(self.name))
-        if row is None or (not row["failures"] and row["open_until"] is None):
+        if row is None or row["failing_since"] is None:
             return
         if await self._db.write(lambda tx: carriers.answered(tx, self.name)):
             metrics.carrier_gate.set(PASSING)

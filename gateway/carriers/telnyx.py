@@ -66,7 +66,8 @@ class Telnyx:
     def __init__(self, base_url: str, api_key: str, timeout: float = 60, connect_timeout: float = 10) -> None:
         self._base_url = _checked(base_url)
         self._api_key = api_key.strip()
-        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=connect_timeout)
+        # Who was not reached in half the time is known not to have been asked.
+        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(connect_timeout, timeout / 2))
         self._session: aiohttp.ClientSession | None = None
 
     async def rest(self) -> datetime | None:

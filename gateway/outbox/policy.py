@@ -46,7 +46,7 @@ class Policy:
     sight: Sight = Sight.AUTO
     header: bool = False
     cover_template: str = ""
-    deadline: timedelta = timedelta(hours=24)
+    deadline: timedelta = timedelta(days=2)
     carrier: str = "telnyx"
     max_calls: int = 0
 

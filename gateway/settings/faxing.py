@@ -86,7 +86,7 @@ class FaxSection(Section):
     attempts: int = Field(3, ge=1, le=20, description="Tries in all, when neither faxbox nor request says.")
     retry_delay: Duration = Field(timedelta(minutes=5), description="Before the second try; it doubles from then on.")
     deadline: Duration = Field(
-        timedelta(hours=24), description="How long after it was accepted the last try of a fax may begin."
+        timedelta(days=2), description="How long after it was accepted the last try of a fax may begin."
     )
     allowed_countries: Countries = Field(("US", "CA"), description="Where faxes may go.")
     allowed_number_types: Annotated[tuple[NumberType, ...], Listed] = Field(

@@ -1,6 +1,7 @@
 """The carriers table: how a carrier is doing, one row that all nodes share.
 
-``failures`` counts failures in a row since ``failing_since``. Too many of them give the carrier a rest until
+``failures`` counts failures in a row since ``failing_since``; without any, the carrier has done nothing since then but
+ask for pauses. Too many of them give the carrier a rest until
 ``open_until``; ``opened`` counts the rests in a row. After a rest one node may try (until ``probe_until``) before the
 others follow. ``pause_until`` is what the carrier itself has asked for, ``next_at`` when the next hand-over may begin.
 """
@@ -23,6 +24,9 @@ class Breaker:
     within: timedelta = timedelta(seconds=60)
     rest: timedelta = timedelta(seconds=30)
     longest: timedelta = timedelta(minutes=10)
+
+
+_WELL = {"failures": 0, "failing_since": None, "opened": 0, "open_until": None, "probe_until": None}
 
 
 def state(name: str) -> Select[Any]:
@@ -51,10 +55,9 @@ def failed(tx: Connection, name: str, rules: Breaker) -> datetime | None:
 
 def answered(tx: Connection, name: str) -> bool:
     """Note that the carrier is well; return whether that ends a rest."""
-    well = {"failures": 0, "failing_since": None, "opened": 0, "open_until": None, "probe_until": None}
     ends = select(carriers.c.name).where(carriers.c.name == name, carriers.c.open_until.is_not(None))
     ended = tx.execute(ends.with_for_update()).first() is not None
-    _set(tx, name, **well)
+    _set(tx, name, **_WELL)
     return ended
 
 
@@ -66,11 +69,17 @@ def probe(tx: Connection, name: str, lasts: timedelta) -> bool:
     return changed(tx, update(carriers).where(*due).values(probe_until=now + lasts))
 
 
-def pause(tx: Connection, name: str, wait: timedelta) -> None:
-    """Hand nothing over for *wait*: the carrier has asked for it."""
-    until, row = datetime.now(UTC) + wait, _locked(tx, name)
-    if row["pause_until"] is None or row["pause_until"] < until:
-        _set(tx, name, pause_until=until)
+def throttled(tx: Connection, name: str, wait: timedelta, longest: timedelta) -> None:
+    """Hand nothing over for *wait*: the carrier has asked for it. That ends a rest, for it is there.
+
+    One that has been saying so and nothing else for a while is left alone for a quarter of that while, at most
+    *longest*.
+    """
+    now, row = datetime.now(UTC), _locked(tx, name)
+    already = row["failing_since"] is not None and not row["failures"] and row["open_until"] is None
+    since = row["failing_since"] if already else now
+    until = max(now + max(wait, min((now - since) / 4, longest)), row["pause_until"] or now)
+    _set(tx, name, **_WELL | {"failing_since": since}, pause_until=until)
 
 
 def reserve(tx: Connection, name: str, distance: timedelta) -> datetime:

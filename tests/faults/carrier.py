@@ -1,4 +1,4 @@
-"""The carrier accepts and does not say so, is down for long, says things twice, too early, never, or is not itself."""
+"""The carrier accepts and does not say so, says things twice, too early, never, or is not itself."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from tests.faults.scene import Scene, scene
 async def ambiguous(folder: Path, size: int) -> Report:
     """*size* faxes, of which three in ten are accepted without an answer; of half of these no webhook tells either."""
     async with scene(folder) as stage:
-        _carrier(stage, 'timeout = "2s"')
+        stage.carrier('timeout = "2s"')
         async with stage.house.serving():
             faults = stage.house.emulator.faults
             faults.ambiguous_rate = 0.3
@@ -122,42 +122,6 @@ async def _forge(web: aiohttp.ClientSession, url: str, seed: bytes) -> int:
     return refused
 
 
-async def down(folder: Path, size: int) -> Report:
-    """The carrier is down *size* times for three seconds, in another way each time: a day in small."""
-    more = 5 * size
-    async with scene(folder) as stage:
-        _carrier(stage, 'rest = "1s"')
-        async with stage.house.serving():
-            emulator, report = stage.house.emulator, Report(size)
-            for index in range(size):
-                before, way = emulator.turned_away, (503, 0, 429, None, 500)[index % 5]
-                port = emulator.port
-                emulator.faults.down_status = way
-                if way is None:
-                    await emulator.stop()
-                for _ in range(5):
-                    stage.mail()
-                await asyncio.sleep(3.0)
-                asked = emulator.turned_away - before
-                # Five failures, one more call for each that was under way, and one try after each rest.
-                assert asked <= 5 + 8 + 4, f"a carrier that is down was asked {asked} times in three seconds"
-                emulator.faults.down_status = None
-                if way is None:
-                    await emulator.start(port=port)
-                began = time.monotonic()
-                report.verdict = await stage.judged(patience=120)
-                report.recovered.append(time.monotonic() - began)
-            assert report.verdict.outcomes == {"delivered": more}, f"a fax failed by it: {report.verdict.outcomes}"
-    report.note = f"all {more} delivered afterwards"
-    return report
-
-
-def _carrier(stage: Scene, setting: str) -> None:
-    """Add a setting to the section of the carrier."""
-    config = stage.house.config
-    config.write_text(config.read_text().replace("[carrier]\n", f"[carrier]\n{setting}\n"))
-
-
 async def links(folder: Path, size: int) -> Report:
     """*size* received faxes: the link has expired, the document breaks off, comes slowly, or is something else."""
     async with scene(folder) as stage, stage.house.serving():
@@ -177,7 +141,6 @@ async def links(folder: Path, size: int) -> Report:
 AMBIGUOUS = Fault(
     "F6", "the carrier accepts, and resets, answers 502 or 504, or nothing ever (30 %)", ambiguous, short=60, long=1000
 )
-DOWN = Fault("F7", "the carrier down: 503, 500, 429, resets, nobody there", down, short=4, long=100)
 LINKS = Fault(
     "F9", "links to received documents expired, documents cut off, slow, or something else", links, short=8, long=200
 )

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.fault import Fault, Report
@@ -15,17 +16,41 @@ JUMPS = (3600, -3600, 86_400, -86_400, 12 * 365 * 86_400)
 BUSY = (f"+1212{line}0005" for line in itertools.count(300))
 
 
+@dataclass
+class Clock:
+    """The clock of a process that is started in ``environment``. ``ahead`` is how far it is ahead of the true one, in
+    seconds."""
+
+    environment: dict[str, str]
+    ahead: int = 0
+
+    @classmethod
+    async def made(cls, folder: Path) -> "Clock":
+        """A clock that is right."""
+        clock = cls({"LD_PRELOAD": await built(folder, "clock"), "FAXGATE_CLOCK": str(folder / "clock")})
+        clock._hands.write_bytes(bytes(8))
+        return clock
+
+    @property
+    def _hands(self) -> Path:
+        return Path(self.environment["FAXGATE_CLOCK"])
+
+    def put(self, ahead: int) -> None:
+        """Put it ahead by so many seconds."""
+        self.ahead = ahead
+        with self._hands.open("r+b") as file:
+            file.write(ahead.to_bytes(8, sys.byteorder, signed=True))
+
+
 async def run(folder: Path, size: int) -> Report:
     """*size* jumps there and back, under load; outside of them no fax may come late because of one."""
-    report, hands = Report(), folder / "clock"
-    hands.write_bytes(bytes(8))
-    clock = {"LD_PRELOAD": await built(folder, "clock"), "FAXGATE_CLOCK": str(hands)}
+    report, clock = Report(), await Clock.made(folder)
     async with scene(folder) as stage:
         stage.house.config.write_text(stage.house.config.read_text().replace('[fax]\nretry_delay = "300ms"', _PATIENT))
-        running = await stage.house.start(environment=clock)
+        running = await stage.house.start(environment=clock.environment)
         async with stage.load(mails=3, faxes=1):
             for jump, _ in zip(itertools.cycle(JUMPS), range(size), strict=False):
-                await _jump(stage, hands, jump)
+                await _jump(stage, clock, jump)
                 report.injected += 2
         report.verdict = await stage.judged(patience=60)
         await running.stop()
@@ -35,21 +60,15 @@ async def run(folder: Path, size: int) -> Report:
     return report
 
 
-async def _jump(stage: Scene, hands: Path, seconds: int) -> None:
+async def _jump(stage: Scene, clock: Clock, seconds: int) -> None:
     stage.mail(next(BUSY))
     await asyncio.sleep(0.5)
-    _set(hands, seconds)
+    clock.put(seconds)
     for _ in range(3):
         stage.mail(next(BUSY))
         await asyncio.sleep(0.7)
-    _set(hands, 0)
+    clock.put(0)
     await asyncio.sleep(1.5)
-
-
-def _set(hands: Path, seconds: int) -> None:
-    """Put the clock ahead by so many seconds."""
-    with hands.open("r+b") as file:
-        file.write(seconds.to_bytes(8, sys.byteorder, signed=True))
 
 
 _STALE = '"why": "stale"'

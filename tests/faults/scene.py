@@ -86,6 +86,11 @@ class Scene:
         assert verdict.acked or verdict.received, "nothing happened: the judge had nothing to see"
         return verdict
 
+    def carrier(self, setting: str) -> None:
+        """Add a line to the carrier's section of the settings."""
+        config = self.house.config
+        config.write_text(config.read_text().replace("[carrier]\n", f"[carrier]\n{setting}\n"))
+
     def said(self, event: str) -> list[dict[str, Any]]:
         """The lines of the daemon's log that tell of this *event*."""
         lines = (self.house.root / "serve.log").read_text().splitlines()

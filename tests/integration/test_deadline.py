@@ -42,7 +42,7 @@ async def test_a_fax_whose_time_is_up_while_it_waits_fails_and_its_sender_is_tol
     body = mail.parsed.get_body(("plain",))
     assert body is not None
     text = " ".join(body.get_content().split())
-    assert "It could not be sent within 24 hours, and is not tried any more. The last try: The line was busy." in text
+    assert "It could not be sent within 2 days, and is not tried any more. The last try: The line was busy." in text
 
 
 async def test_no_try_begins_after_the_deadline(house: House) -> None:
@@ -83,7 +83,7 @@ async def test_a_held_fax_has_no_deadline_and_a_released_one_has_a_new_one(house
     await house.db.write(lambda tx: house.command.release(tx, fax_id))
     fax = await house.fax(fax_id)
     assert fax.deadline_at is not None
-    assert fax.deadline_at > datetime.now(UTC) + timedelta(hours=23)
+    assert fax.deadline_at > datetime.now(UTC) + timedelta(hours=47)
     assert await expire(house) == 0
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.attempt import AttemptState
-from gateway.carriers.carrier import CarrierError
+from gateway.attempt import AttemptState, Handle
+from gateway.carriers.carrier import CarrierError, Order, Throttled
 from gateway.carriers.telnyx import Telnyx
 from gateway.fax import Direction, State
 from gateway.gate import Gate
@@ -155,6 +155,31 @@ async def test_a_pause_that_the_carrier_asks_for_holds_all_faxes(house: House) -
     assert await opened(house) == 0
 
 
+async def test_a_carrier_that_only_asks_for_pauses_is_asked_ever_less_until_it_takes_one(house: House) -> None:
+    gate = await gated(house)
+    house.emulator.faults.down_status = 429  # Retry-After: 1
+
+    async def pause() -> timedelta:
+        (row,) = await rows(house.db, schema.carriers)
+        assert row["open_until"] is None
+        return row["pause_until"] - datetime.now(UTC)
+
+    def hours_later(tx: Tx) -> None:
+        began = datetime.now(UTC) - timedelta(hours=2)
+        tx.execute(schema.carriers.update().values(failing_since=began, pause_until=None))
+
+    await _ask(gate)
+    assert await pause() <= timedelta(seconds=1)
+    for call in (_ask, _in_vain):
+        await house.db.write(hours_later)
+        await call(gate)
+        assert timedelta(minutes=25) < await pause()
+    house.emulator.faults.down_status = None
+    assert await gate.fax("unknown") is None
+    (row,) = await rows(house.db, schema.carriers)
+    assert row["failing_since"] is None, "from here on it is a new story"
+
+
 async def test_hand_overs_begin_at_the_pace_that_is_set_over_all_nodes(house: House) -> None:
     gates = [Gate(house.db, Telnyx(house.emulator.base_url, KEY), LONG, per_second=50) for _ in range(3)]
     began = datetime.now(UTC)
@@ -166,3 +191,13 @@ async def test_hand_overs_begin_at_the_pace_that_is_set_over_all_nodes(house: Ho
 async def _fail(house: House, times: int) -> None:
     for _ in range(times):
         await house.db.write(lambda tx: carriers.failed(tx, "telnyx", LONG))
+
+
+async def _ask(gate: Gate) -> None:
+    order = Order("77", "+12025550201", "+12025550100", "c3RhdGU=", Handle.TOKEN, "https://fax.test.example/m/x")
+    assert isinstance(await gate.hand_over(order), Throttled)
+
+
+async def _in_vain(gate: Gate) -> None:
+    with pytest.raises(CarrierError, match="429"):
+        await gate.fax("x")

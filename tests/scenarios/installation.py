@@ -180,9 +180,9 @@ format = "json"
         self.emulator.settings.connections = [Connection("77", url, "", [OFFICE, CLINIC])]
 
     @contextlib.asynccontextmanager
-    async def serving(self) -> AsyncIterator[Process]:
+    async def serving(self, environment: Mapping[str, str] | None = None) -> AsyncIterator[Process]:
         """Run ``faxgate serve`` until the block ends; it is ready when the block begins."""
-        running = await self.start()
+        running = await self.start(environment=environment)
         try:
             yield running
         finally:
