@@ -64,6 +64,8 @@ class _Writer(threading.Thread):
 
     def run(self) -> None:
         with self._engine.connect() as tx:
+            # What undoes a savepoint: otherwise a file is made, and removed, for every group.
+            execute(tx, "PRAGMA temp_store=MEMORY")
             going = True
             while going:
                 group, going = self._group()

@@ -73,6 +73,12 @@ async def test_a_unit_returns_its_value_and_its_rows_are_there_afterwards(db: Da
     assert await names(db) == ["a"]
 
 
+async def test_undoing_a_unit_takes_no_file(lite: Database) -> None:
+    # What was said in a group may be a number or a name: it does not belong into a folder of the system's.
+    in_memory = 2  # https://sqlite.org/pragma.html#pragma_temp_store
+    assert await lite.write(lambda tx: tx.execute(text("PRAGMA temp_store")).scalar()) == in_memory
+
+
 async def test_units_that_wait_together_share_one_commit(lite: Database) -> None:
     before = commits()
     assert await together(lite, *[put(f"{number:02}") for number in range(64)]) == [None] * 64
