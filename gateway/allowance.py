@@ -14,7 +14,8 @@ class Allowance:
 
     def with_own(self, own: Mapping[str, int]) -> "Allowance":
         """Return it with the ceilings that *own* names in place of these."""
-        return replace(self, **{name: own[name] for name in NAMES if name in own})
+        named = {name: own[name] for name in NAMES if name in own}
+        return replace(self, **named) if named else self
 
 
 #: The names by which ceilings are stored and set.

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -210,14 +209,21 @@ class Intake:
         numbers: dict[str, Recipient] = {}
         for recipient in transaction.accepted:
             numbers.setdefault(recipient.number, recipient)
-        return [self._fax(transaction, recipient, box, reading, message) for recipient in numbers.values()]
+        mail = new_id()
+        return [self._fax(transaction, recipient, box, reading, message, mail) for recipient in numbers.values()]
 
     def _box(self, transaction: Transaction) -> Faxbox:
         _, boxes = self.routing.hosts[transaction.accepted[0].domain]
         return next(box for box in boxes if box.id == transaction.faxbox_id)
 
     def _fax(
-        self, transaction: Transaction, recipient: Recipient, box: Faxbox, reading: Reading, message: Spooled
+        self,
+        transaction: Transaction,
+        recipient: Recipient,
+        box: Faxbox,
+        reading: Reading,
+        message: Spooled,
+        mail: UUID,
     ) -> Fax:
         now = datetime.now(UTC)
         return Fax(
@@ -236,6 +242,7 @@ class Intake:
             from_name=box.caller_name,
             subject=reading.subject,
             quality=Quality(str(box.extra.get("quality") or Quality.HIGH)),
+            message_id=mail,
             source=message.key,
             parts=[part.index for part in reading.parts if part.used],
             pages=reading.pages,
@@ -250,8 +257,8 @@ class Intake:
         fresh = [fax for fax, owner in zip(new, owners, strict=True) if owner == fax.id]
         held = 0
         if fresh:
-            message_id = self._insert_message(tx, transaction, reading, message)
-            entered = enter(tx, self._limits, [replace(fax, message_id=message_id) for fax in fresh])
+            self._insert_message(tx, transaction, reading, message, fresh[0].message_id)
+            entered = enter(tx, self._limits, fresh)
             held = sum(fax.state is State.HELD for fax in entered)
         transaction.fax_ids = owners
         transaction.reply = f"250 2.0.0 {_thanks(owners, len(fresh), held)}"
@@ -280,8 +287,9 @@ class Intake:
         lasts = SAME_MAIL if message_id or not transaction.certain_id else SAME_BODY
         return digest(key), fax.id, lasts
 
-    def _insert_message(self, tx: Tx, transaction: Transaction, reading: Reading, message: Spooled) -> UUID:
-        message_id = new_id()
+    def _insert_message(
+        self, tx: Tx, transaction: Transaction, reading: Reading, message: Spooled, message_id: UUID | None
+    ) -> None:
         values = {
             "id": message_id,
             "account_id": transaction.account_id,
@@ -295,7 +303,6 @@ class Intake:
             "received_at": datetime.now(UTC),
         }
         mailbag.insert_message(tx, values)
-        return message_id
 
 
 def _thanks(owners: list[UUID], fresh: int, held: int) -> str:

@@ -8,17 +8,20 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, select
+from sqlalchemy import Connection, Select, delete, func, select
 
 from gateway.audit import Action, Actor, Entry
 from gateway.store.database import Database, Row, add, lock_keys
 from gateway.store.events import set_watermark
+from gateway.store.prepared import Prepared
 from gateway.store.schema import audit
 from gateway.store.schema.trail import KEPT_SINCE
 
 #: The digest before the first line.
 BEGINNING = "0" * 64
 AT_ONCE = 1000
+_NEWEST = select(func.max(audit.c.id)).scalar_subquery()
+_LAST = Prepared(select(audit.c.id, audit.c.digest).where(audit.c.id == _NEWEST))
 
 
 def note(
@@ -42,9 +45,9 @@ def note(
     their commit: call it last.
     """
     lock_keys(tx, ["audit"])
-    last = tx.execute(select(audit.c.id, audit.c.digest).order_by(audit.c.id.desc()).limit(1)).first()
+    last, previous = next(iter(_LAST.rows(tx)), (0, BEGINNING))
     values: dict[str, Any] = {
-        "id": 1 if last is None else last.id + 1,
+        "id": last + 1,
         "at": datetime.now(UTC),
         "actor_kind": actor.kind,
         "actor": actor.name[:255],
@@ -54,7 +57,7 @@ def note(
         "fax_id": fax_id,
         "subject": subject[:128],
         "details": details,
-        "previous": BEGINNING if last is None else last.digest,
+        "previous": previous,
     }
     add(tx, audit, {**values, "digest": digest_of(values)})
 

@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table
+from sqlalchemy import JSON, Connection, Dialect, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.types import TypeEngine
 
 _Convert = Callable[[Any], Any]
+_EMPTY: dict[type, str] = {list: "[]", dict: "{}"}
 
 
 def insert(tx: Connection, table: Table, values: Mapping[str, Any], *, ignore: bool = False) -> int:
@@ -36,7 +38,7 @@ def insert(tx: Connection, table: Table, values: Mapping[str, Any], *, ignore: b
 
 def execute(tx: Connection, statement: str, row: list[Any] | tuple[Any, ...] = ()) -> sqlite3.Cursor:
     """Execute *statement* with the values *row* on SQLite's driver, its errors being those of SQLAlchemy."""
-    driver = tx.connection.driver_connection
+    driver = tx.connection.dbapi_connection
     assert isinstance(driver, sqlite3.Connection)
     try:
         return driver.execute(statement, row)
@@ -64,7 +66,19 @@ def _for_sqlite(
     compiled = statement.compile(dialect=dialect, column_keys=list(names))
     order = tuple(compiled.positiontup or ())
     assert sorted(order) == sorted(names), "a column is unknown, or has a default that is made in Python"
-    found = [
-        (index, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for index, name in enumerate(order)
-    ]
+    found = [(index, _converter(table.c[name].type, dialect)) for index, name in enumerate(order)]
     return str(compiled), order, [(index, convert) for index, convert in found if convert is not None]
+
+
+def _converter(kind: TypeEngine[Any], dialect: Dialect) -> _Convert | None:
+    convert: _Convert | None = kind.dialect_impl(dialect).bind_processor(dialect)
+    return _json(convert) if isinstance(kind, JSON) and convert else convert
+
+
+def _json(convert: _Convert) -> _Convert:
+    """Return what converts JSON; lists and mappings are empty more often than not, and need no library then."""
+
+    def converted(value: Any) -> Any:
+        return convert(value) if value else _EMPTY.get(type(value)) or convert(value)
+
+    return converted

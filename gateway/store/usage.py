@@ -6,6 +6,7 @@ A unit locks the rows that it counts in, always in the same order, so that two o
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, delete, select, update
@@ -56,12 +57,20 @@ def locked(tx: Connection, keys: Sequence[str], day: str) -> dict[str, Used]:
 
 _USED = ("faxes", "pages", "destinations", "held")
 _MINE = (usage.c.key == bindparam("of"), usage.c.day == bindparam("on"))
-_LOCKED = Prepared(select(*(usage.c[name] for name in _USED)).where(*_MINE).with_for_update())
 _NOTED = Prepared(update(usage).where(*_MINE).values({name: bindparam(name) for name in _USED}))
 
 
+@lru_cache
+def _of(count: int) -> Prepared:
+    """Return what reads and locks the rows of *count* keys, in the order of the keys."""
+    keys = usage.c.key.in_([bindparam(f"of_{number}") for number in range(count)])
+    wanted = select(usage.c.key, *(usage.c[name] for name in _USED)).where(keys, usage.c.day == bindparam("on"))
+    return Prepared(wanted.order_by(usage.c.key).with_for_update())
+
+
 def _locked(tx: Connection, keys: Sequence[str], day: str) -> dict[str, Used]:
-    return {key: Used(*row) for key in sorted(keys) for row in _LOCKED.rows(tx, of=key, on=day)}
+    named = {f"of_{number}": key for number, key in enumerate(keys)}
+    return {key: Used(*used) for key, *used in _of(len(keys)).rows(tx, on=day, **named)}
 
 
 def note(tx: Connection, used: dict[str, Used], day: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Integer, Select, String, Uuid, func, select
+from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, Integer, Select, String, Uuid, func, select
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import StatementError
 
 from gateway.ids import new_id
@@ -45,6 +46,34 @@ def value_for(column: Column[Any]) -> Any:
             return value
     assert isinstance(column.type, String)
     return WORDS[: column.type.length]
+
+
+EMPTY: tuple[Any, ...] = ([], {}, None, 0, "", False)
+
+
+async def test_json_that_is_empty_reads_back_as_it_was_written(db: Database) -> None:
+    made = {column.name: value_for(column) for column in events.columns}
+
+    def several(tx: Tx) -> None:
+        for value in EMPTY:
+            add(tx, events, {**made, "id": repr(value), "raw": value})
+
+    await db.write(several)
+    found = {row["id"]: row["raw"] for row in await rows(db, events)}
+    for value in EMPTY:
+        assert (found[repr(value)], type(found[repr(value)])) == (value, type(value))
+
+
+TIMES = (AT, datetime(1, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 0, 0, 5, UTC), datetime.max.replace(tzinfo=UTC))
+
+
+@pytest.mark.parametrize("at", TIMES)
+def test_a_time_is_written_for_sqlite_as_sqlalchemy_writes_it(at: datetime) -> None:
+    ours = UtcDateTime().dialect_impl(sqlite.dialect()).bind_processor(sqlite.dialect())
+    theirs = DateTime().dialect_impl(sqlite.dialect()).bind_processor(sqlite.dialect())
+    assert ours is not None
+    assert theirs is not None
+    assert ours(at) == theirs(at.astimezone(UTC).replace(tzinfo=None))
 
 
 async def test_every_column_of_every_table_reads_back_as_it_was_written(db: Database) -> None:
