@@ -162,7 +162,8 @@ async def test_a_carrier_that_only_asks_for_pauses_is_asked_ever_less_until_it_t
     async def pause() -> timedelta:
         (row,) = await rows(house.db, schema.carriers)
         assert row["open_until"] is None
-        return row["pause_until"] - datetime.now(UTC)
+        left: timedelta = row["pause_until"] - datetime.now(UTC)
+        return left
 
     def hours_later(tx: Tx) -> None:
         began = datetime.now(UTC) - timedelta(hours=2)
