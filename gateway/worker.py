@@ -83,6 +83,7 @@ class Worker:
             while not self._stopping:
                 self._wake.clear()
                 try:
+                    await self._look_at_the_clock()
                     wait = await self._claim()
                 except Exception:
                     log.exception("jobs could not be claimed")
@@ -195,7 +196,6 @@ class Worker:
                     self.lost.set()
                     return
                 self._held.renewed(asked)
-                await self._look_at_the_clock()
                 await self._db.write(self._sweep)
                 await self._find_again()
                 await self._measure()
@@ -203,7 +203,8 @@ class Worker:
                 log.exception("the node could not say that it lives")
 
     async def _look_at_the_clock(self) -> None:
-        """When the clock was set back, set back with it what was planned by it."""
+        """When the clock was set back, set back with it what was planned by it. Looked at each second, for nobody
+        knows how long it was wrong before."""
         ahead = _ahead()
         back = self._ahead - ahead
         if back > JUMP:
