@@ -2,15 +2,19 @@
 running it, so what is asked often is made once."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Compiled, Select
+from sqlalchemy import Compiled, Select, Uuid
 from sqlalchemy.dialects import sqlite
 
 from gateway.store.database import Row
+from gateway.store.types import UtcDateTime
 
 _DIALECT = sqlite.dialect(paramstyle="named")
 _Process = Callable[[Any], Any]
+#: How many values of one column are remembered.
+_REMEMBERED = 200
 
 
 class Plan:
@@ -50,5 +54,7 @@ def _binder_of(compiled: Compiled, name: str) -> _Process | None:
 
 
 def _reader_of(type_: Any) -> _Process | None:
+    """Return what turns a value of sqlite3's into one of ours. Ids and times come again and again, and making one costs
+    more than remembering it."""
     reader: _Process | None = type_.dialect_impl(_DIALECT).result_processor(_DIALECT, None)
-    return reader
+    return lru_cache(_REMEMBERED)(reader) if reader and isinstance(type_, Uuid | UtcDateTime) else reader

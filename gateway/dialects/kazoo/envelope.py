@@ -107,7 +107,7 @@ def _envelope(data: object, status: str, request_id: str, at: datetime, auth_tok
         "data": data,
         "status": status,
         "request_id": request_id,
-        "timestamp": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "timestamp": f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z",
     }
     if auth_token:
         envelope["auth_token"] = auth_token

@@ -42,10 +42,10 @@ def operations(
     auth = Auth(db)
     reach = Reach(db, auth)
     rooms = (
+        Faxes(db, reach),
         ApiAuth(auth, provisioning),
         Faxboxes(db, auth, provisioning),
         Create(db, blobs, reach, submit, command, fetcher),
-        Faxes(db, reach),
         Actions(db, reach, archive, command),
         Attachment(db, blobs, reach, sandbox),
         Smtplog(db, auth),

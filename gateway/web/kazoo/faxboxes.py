@@ -53,7 +53,7 @@ class Faxboxes:
         """Answer one page of the faxboxes, each whole."""
         caller = await caller_of(request, self._auth)
         rows, page = await found(
-            wish(request.query),
+            wish(request),
             lambda stretch: provision.faxboxes_page(self._db, caller.account_id, stretch),
             kazoo.faxbox_shown,
             lambda box: (box.created_at, box.id),

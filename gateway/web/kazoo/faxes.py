@@ -63,7 +63,7 @@ class Faxes:
 
         async def handler(request: web.Request) -> web.Response:
             try:
-                asked = wish(request.query)
+                asked = wish(request)
             except Fault:
                 await self._reach.caller(request)  # who may not ask at all is told that first
                 raise

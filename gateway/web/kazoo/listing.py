@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from multidict import MultiMapping
+from aiohttp import web
 from pydantic import Field
+from yarl import URL
 
 from gateway.dialects import kazoo
 from gateway.store.paging import Position, Stretch
@@ -69,8 +70,15 @@ class Wish:
         return self.stretch.limit
 
 
-def wish(query: MultiMapping[str]) -> Wish:
-    """Read the query of a request for a list. Raises Fault for what cannot be understood."""
+def wish(request: web.Request) -> Wish:
+    """Return what *request* wants of a list. Raises Fault for what cannot be understood."""
+    return _understood(request.rel_url.raw_query_string)
+
+
+@lru_cache(maxsize=200)
+def _understood(written: str) -> Wish:
+    """Read a query as it was *written*: programs ask the same all day."""
+    query = URL.build(query_string=written, encoded=True).query
     since, until = moment(query, "created_from"), moment(query, "created_to")
     if since is not None and until is not None and since > until:
         raise invalid("created_from", "date_range", "created_from is later than created_to")

@@ -50,7 +50,7 @@ class Smtplog:
         """Answer one page of the log, or (``paginate=false``) all of it."""
         account_id = (await caller_of(request, self._auth)).account_id
         rows, page = await found(
-            wish(request.query),
+            wish(request),
             lambda stretch: smtplog.page(self._db, account_id=account_id, **stretch.criteria()),
             kazoo.smtplog_row,
             lambda record: (record.at, record.id),
