@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import random
 import shutil
 import signal
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import aiohttp
 
+from gateway.carriers.emulator.webhooks import Delivery
+from gateway.carriers.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from tests.faults import synced
 from tests.faults.fault import Fault, Report
 from tests.faults.scene import Scene, scene
@@ -121,21 +124,48 @@ async def locked(folder: Path, size: int) -> Report:
     """*size* times another process holds the database, for longer than the gateway waits."""
     report, slowest = Report(size), 0.0
     async with scene(folder) as stage, stage.house.serving(), aiohttp.ClientSession() as web:
+        settings = stage.house.emulator.settings
+        settings.webhook_timeout, settings.webhook_tries = 20.0, 6  # to hear the answer, and come again
         for _ in range(size):
             async with stage.load(mails=3, faxes=0.5):
                 slowest = max(slowest, await _lock(stage, web, report))
             report.verdict = await stage.judged(patience=120)
         assert all(trouble.startswith("451") for trouble in stage.relay.troubles), stage.relay.troubles
-    report.note = f"mails put off with 451, the process answers within {slowest * 1000:.0f} ms meanwhile"
+        put_off = [each for each in stage.house.emulator.deliveries if 503 in _statuses(each)]
+        assert put_off, "no webhook of the carrier came while the database was held"
+        lost = [each for each in put_off if each.status != "delivered"]
+        assert not lost, f"{len(lost)} webhooks were put off and never taken: {_statuses(lost[0])}"
+    report.note = (
+        f"mails put off with 451, {len(put_off)} webhooks with 503 and taken later, "
+        f"the process answers within {slowest * 1000:.0f} ms meanwhile"
+    )
     return report
+
+
+def _statuses(delivery: Delivery) -> list[int]:
+    return [attempt["http"]["response"]["status"] for attempt in delivery.attempts]
+
+
+async def _put_off(web: aiohttp.ClientSession, stage: Scene) -> None:
+    """Post a webhook to a gateway whose database is held: it is put off, in a sentence, until a while later."""
+    emulator = stage.house.emulator
+    raw, now = json.dumps({"data": emulator.deliveries[0].event | {"id": "meanwhile"}}).encode(), str(int(time.time()))
+    headers = {SIGNATURE_HEADER: sign(emulator.settings.signing_seed, now, raw), TIMESTAMP_HEADER: now}
+    async with web.post(f"{stage.house.http}/webhooks/telnyx", data=raw, headers=headers) as response:
+        said = await response.text()
+        assert (response.status, "Retry-After" in response.headers) == (503, True), said
+        assert "the gateway's database does not answer; try again later" in said
 
 
 async def _lock(stage: Scene, web: aiohttp.ClientSession, report: Report) -> float:
     relay, house = stage.relay, stage.house
     put_off, answered = len(relay.troubles), len(relay.answers)
     await house.until(lambda: len(relay.answers) > answered, "a mail taken")
+    await house.until(lambda: house.emulator.deliveries, "a webhook")
     with holding(house.root / "faxgate.db"):
-        slowest = await _liveness(web, stage, until=lambda: len(relay.troubles) > put_off)
+        refused = asyncio.create_task(_put_off(web, stage))
+        slowest = await _liveness(web, stage, until=lambda: refused.done() and len(relay.troubles) > put_off)
+        await refused
         answered = len(relay.answers)
     began = time.monotonic()
     await house.until(lambda: len(relay.answers) > answered, "a mail taken again")
