@@ -65,8 +65,9 @@ class Readers:
         return await waiting.future
 
     async def close(self) -> None:
-        """Let what was handed out end, and close the connections."""
-        await asyncio.gather(*self._at_work)
+        """Let what was asked before be read, and close the connections."""
+        while self._at_work or self._waiting:
+            await asyncio.wait(self._at_work) if self._at_work else await asyncio.sleep(0)
         for reader in self._all:
             await reader.close()
 
@@ -80,8 +81,12 @@ class Readers:
 
     async def _read(self, reader: aiosqlite.Connection, some: list[_Waiting]) -> None:
         asked = [waiting.asked for waiting in some]
-        # aiosqlite's own methods are made of it; each of them goes to the thread and back.
-        every = await reader._execute(_fetched, reader._conn, asked)  # type: ignore[no-untyped-call]  # of its own
+        every: list[list[list[Any]] | Exception]
+        try:
+            # aiosqlite's own methods are made of it; each of them goes to the thread and back.
+            every = await reader._execute(_fetched, reader._conn, asked)  # type: ignore[no-untyped-call]  # of its own
+        except Exception as error:  # those who ask must not wait for ever
+            every = [error] * len(some)
         self._free.append(reader)
         self._hand_out()
         for waiting, found in zip(some, every, strict=True):
@@ -93,7 +98,8 @@ def _fetched(connection: sqlite3.Connection, every: list[Asked]) -> list[list[li
     try:
         return [_rows(connection, asked) for asked in every]
     finally:
-        connection.execute("COMMIT")
+        if connection.in_transaction:  # an error of the disk ends it (https://sqlite.org/lang_transaction.html)
+            connection.execute("COMMIT")
 
 
 def _rows(connection: sqlite3.Connection, asked: Asked) -> list[list[Any]] | Exception:

@@ -64,6 +64,30 @@ async def test_a_mistake_is_that_of_one_who_made_it(readers: Readers) -> None:
     assert isinstance(found[2], sqlite3.ProgrammingError)
 
 
+async def test_who_ends_the_transaction_disturbs_nobody(readers: Readers) -> None:
+    # As SQLite does by itself when the disk fails.
+    ended, found = await asyncio.gather(readers.fetch([("ROLLBACK", {})]), one(readers, "SELECT 1"))
+    assert (ended, found) == ([[]], 1)
+    assert await one(readers, "SELECT 2") == 2
+
+
+async def test_nobody_waits_for_a_reader_that_cannot_read(readers: Readers) -> None:
+    for reader in readers._all:
+        await reader.close()
+    for _ in range(READERS + 1):
+        with pytest.raises(ValueError):
+            await one(readers, "SELECT 1")
+
+
+async def test_what_was_asked_before_the_end_is_read(tmp_path: Path) -> None:
+    readers = Readers(str(tmp_path / "some.db"))
+    await readers.start()
+    waiting = [asyncio.create_task(one(readers, "SELECT :n", n=n)) for n in range(3 * READERS * TOGETHER)]
+    await asyncio.sleep(0)
+    await readers.close()
+    assert await asyncio.gather(*waiting) == list(range(len(waiting)))
+
+
 async def test_while_one_counts_the_next_are_read(readers: Readers) -> None:
     ended: list[str] = []
 
