@@ -42,7 +42,7 @@ def operations(
     auth = Auth(db)
     reach = Reach(db, auth)
     rooms = (
-        Faxes(db, reach),
+        Faxes(db, reach),  # first, for paths are tried in this order, and programs ask for lists all day
         ApiAuth(auth, provisioning),
         Faxboxes(db, auth, provisioning),
         Create(db, blobs, reach, submit, command, fetcher),
