@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -111,6 +112,15 @@ def test_send_waits_for_the_end_of_the_fax(faxgate: Faxgate) -> None:
     assert json.loads(output)["failure_reason"] == "user_busy"
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Let children hear SIGINT: behind nohup or a shell's & it is ignored, and they would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_ends_quietly(faxgate: Faxgate) -> None:
     process = start("send", "one.pdf", "+12025550123", "--faxbox", "Front", "--wait", folder=faxgate.folder)
     assert process.stdout is not None
