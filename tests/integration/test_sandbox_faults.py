@@ -62,10 +62,9 @@ async def child_of(zygote: int) -> int:
     raise AssertionError
 
 
-def endless_pdf() -> bytes:
-    """A page whose drawing calls a form ten times that calls a form ten times, and so on: 10^9 rectangles."""
-    depth = 9
-    objects = ["<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Count 1 /Kids [3 0 R] >>"]
+def endless_pdf(depth: int = 9, pages: int = 1) -> bytes:
+    """Pages whose drawing calls a form ten times that calls a form ten times, and so on: 10^``depth`` rectangles."""
+    objects = ["<< /Type /Catalog /Pages 2 0 R >>", f"<< /Type /Pages /Count {pages} /Kids [{'3 0 R ' * pages}] >>"]
     calls = "/F Do " * 10
     objects.append(
         "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
@@ -115,7 +114,8 @@ async def test_a_document_that_takes_too_long_is_ended_and_named(files: Files) -
 
 async def test_a_job_has_a_limit_however_often_it_says_something(files: Files) -> None:
     async with running(Limits(job_seconds=0.5)) as box:
-        assert (await refused(box, files, pdf(300))).reason.kind is Kind.RENDERING_STOPPED
+        slow = endless_pdf(depth=5, pages=300)  # a page is far from its own limit, all together far beyond the job's
+        assert (await refused(box, files, slow)).reason.kind is Kind.RENDERING_STOPPED
 
 
 async def test_a_document_that_needs_too_much_memory_is_refused(files: Files) -> None:
