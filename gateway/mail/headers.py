@@ -87,11 +87,20 @@ class Headers:
 
     def get(self, name: str) -> str:
         """Return the first field *name*, unfolded, or "". It may hold surrogates."""
-        return _unfolded(self._message.get(name, ""))
+        values = self._fields.get(name.lower())
+        return _unfolded(values[0]) if values else ""
 
     def all(self, name: str) -> list[str]:
         """Return all fields *name*, unfolded."""
-        return [_unfolded(value) for value in self._message.get_all(name, [])]
+        return [_unfolded(value) for value in self._fields.get(name.lower(), [])]
+
+    @cached_property
+    def _fields(self) -> dict[str, list[str]]:
+        """The fields by their names in lower case: the library looks through all of them for each."""
+        fields: dict[str, list[str]] = {}
+        for name, value in self._message.items():
+            fields.setdefault(name.lower(), []).append(value)
+        return fields
 
     def default_type(self, media_type: str) -> None:
         """Say what the part is when it does not say itself (parts of a multipart/digest are mails)."""
@@ -137,11 +146,18 @@ class Headers:
     @cached_property
     def filename(self) -> str:
         """The file's name for display (RFC 2231, RFC 2047): never a path, at most 100 characters."""
+        if not self._may_have_name:
+            return ""
         try:
             name = self._message.get_filename("")
         except (ValueError, LookupError, TypeError):
             return ""
         return display_name(decoded(str(name)))
+
+    @property
+    def _may_have_name(self) -> bool:
+        """Whether a parameter may be ``filename`` or ``name``: to take the parameters apart costs far more."""
+        return "name" in (self.get("Content-Disposition") + self.get("Content-Type")).lower()
 
     def _check_parameters(self) -> None:
         for name in ("Content-Type", "Content-Disposition"):
@@ -162,7 +178,11 @@ def _clean(block: bytes) -> tuple[Message, int] | None:
         return None
     message = Message(_RAW)
     for field in _CLEAN_FIELDS.findall(match[0].decode("ascii", "surrogateescape")):
-        message.set_raw(*_RAW.header_source_parse(field.splitlines(keepends=True)))
+        name, _, value = field.partition(":")
+        if "\n" in value[:-2]:
+            message.set_raw(*_RAW.header_source_parse(field.splitlines(keepends=True)))
+        else:
+            message.set_raw(name, value.lstrip(" \t").rstrip("\r\n"))
     return message, match.end()
 
 

@@ -25,7 +25,10 @@ T = TypeVar("T", str, int, bool)
 
 def reading_header(reading: Reading) -> Header:
     """Return *reading* as the answer of a reader."""
-    return {"reading": asdict(reading)}
+    told = {name: getattr(reading, name) for name in Reading.__slots__}
+    told["parts"] = [part.facts() for part in reading.parts]
+    told["refusal"] = None if reading.refusal is None else asdict(reading.refusal)
+    return {"reading": told}
 
 
 def reading_from(value: object) -> Reading:
