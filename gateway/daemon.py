@@ -17,6 +17,7 @@ from gateway.courier import WEBHOOK
 from gateway.errors import ConfigurationError, Refusal
 from gateway.ids import new_token
 from gateway.intake import Intake
+from gateway.intake.bounces import Bounces
 from gateway.intake.evidence import Evidence
 from gateway.outbox import PREPARE
 from gateway.sandbox import Sandbox
@@ -99,7 +100,7 @@ class Daemon:
         if settings.http.metrics_address:
             await self._open_metrics()
         if "smtp" in self.roles:
-            await self._open_smtp(tools.sandbox, given.get("smtp"))
+            await self._open_smtp(stories, tools.sandbox, given.get("smtp"))
         await enter(self._watchdog())
 
     # -- the parts -----------------------------------------------------------------------------------------------------
@@ -183,7 +184,7 @@ class Daemon:
         await server.start()
         self._stack.push_async_callback(server.stop, 1.0)
 
-    async def _open_smtp(self, sandbox: Sandbox, sockets: list[socket.socket] | None) -> None:
+    async def _open_smtp(self, stories: Stories, sandbox: Sandbox, sockets: list[socket.socket] | None) -> None:
         settings = self.settings
         evidence = await self._evidence(sandbox) if parts.strangers(settings) else None
         intake = Intake(
@@ -194,6 +195,7 @@ class Daemon:
             tries=settings.fax.attempts,
             max_recipients=settings.smtp.max_recipients,
             evidence=evidence,
+            bounces=Bounces(self.db, sandbox, stories.notify, settings.smarthost.sender),
         )
         await intake.refresh()
         await self._stack.enter_async_context(_rhythm(intake.refresh, ROUTING_EVERY))

@@ -197,6 +197,15 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """What a delivery report says: whether the mail ``message_id`` ("" for none) was given up, and why."""
+
+    message_id: str = ""
+    failed: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RenderedDocument:
     """The outcome of a rendering: pages, and the sizes in bytes of the files that were written."""
 

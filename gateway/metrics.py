@@ -60,7 +60,9 @@ media_fetch_seconds = _histogram("media_fetch_seconds", "Time to fetch a receive
 # Work
 jobs = _gauge("jobs", "Jobs in the queue", "state", "kind")
 oldest_job_seconds = _gauge("oldest_job_seconds", "How long the oldest job that is due has waited")
-outgoing_mails = _counter("outgoing_mails", "Tries to hand a mail to the smarthost: sent, deferred, failed", "outcome")
+outgoing_mails = _counter(
+    "outgoing_mails", "Tries to hand a mail to the smarthost: sent, deferred, failed, returned", "outcome"
+)
 render_seconds = _histogram("render_seconds", "Time to render a document")
 stamp_seconds = _histogram("stamp_seconds", "Time to make the document of an attempt of rendered pages")
 webhooks_sent = _counter("webhooks_sent", "Tries to tell an event to a program: delivered, failed", "outcome")

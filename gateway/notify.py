@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway import crashpoint, logs, metrics
-from gateway.document import Part
+from gateway.document import Part, Report
 from gateway.errors import Refusal
 from gateway.fax import Fax, State
 from gateway.ids import digest, new_id, new_token
@@ -82,6 +82,19 @@ class Notify:
         log.warning("needs the operator", note=note, command=command)
         if self._sender.operator:
             self._tell(tx, None, Tale.OPERATOR, self._sender.operator, Facts(note=note, command=command), serial)
+
+    def returned(self, tx: Tx, report: Report) -> Telling | None:
+        """A mail has come back that was taken before: note it as undeliverable, and tell the operator, if that is what
+        the *report* says. Return what it was about, None when it is no mail of ours."""
+        telling = outgoing.by_message_id(tx, report.message_id)
+        if telling is not None and report.failed:
+            why = f"It was taken, and came back later: {report.why or 'no reason was given'}"
+            if outgoing.returned(tx, telling.id, why):
+                jobs.drop(tx, DELIVER, telling.id)
+                metrics.outgoing_mails.labels("returned").inc()
+                log.warning("returned", fax=str(telling.fax_id), tale=telling.tale.value, why=report.why)
+                self._undeliverable(tx, telling, why)
+        return telling
 
     def trial(self, tx: Tx, to: str) -> None:
         """Mail a trial to *to*."""
@@ -216,12 +229,16 @@ class Notify:
                 jobs.again(tx, job, datetime.now(UTC) + wait, error.message)
                 return
             jobs.finish(tx, job)
-            fax = faxes.get(tx, telling.fax_id) if telling.fax_id else None
-            if fax is not None and telling.tale is not Tale.OPERATOR:
-                note = f"A mail about this fax to {telling.recipient} could not be delivered: {error.message}"
-                self.operator(tx, fax, note, f"faxgate inbox show {fax.id}")
+            self._undeliverable(tx, telling, error.message)
 
         await self._db.write(unit)
+
+    def _undeliverable(self, tx: Tx, telling: Telling, why: str) -> None:
+        """The operator takes the place of who cannot be told; a mail to him that fails makes no other."""
+        fax = faxes.get(tx, telling.fax_id) if telling.fax_id else None
+        if fax is not None and telling.tale is not Tale.OPERATOR:
+            note = f"A mail about this fax to {telling.recipient} could not be delivered: {why}"
+            self.operator(tx, fax, note, f"faxgate inbox show {fax.id}")
 
 
 def distinct(addresses: Iterable[str]) -> list[str]:

@@ -70,8 +70,9 @@ class MailCatcher:
     """A mail server that keeps what it gets, in ``mails`` and if wanted in *folder* and *log*.
 
     *tls* offers STARTTLS, or with *implicit_tls* speaks TLS from the first byte; *users* (name to password) may log
-    in. Three switches make it misbehave, at any time:
+    in. Four switches make it misbehave, at any time:
 
+    ``unknown``           addresses that are refused for good; the log has a line for each time
     ``refuse_with``       the reply (code, text) to every command ``refuse_at`` ("MAIL", "RCPT" or "DATA")
     ``reset_after_dot``   so many times a mail is taken and the connection dropped instead of an answer
     """
@@ -89,6 +90,7 @@ class MailCatcher:
         self.refuse_with: tuple[int, str] | None = None
         self.refuse_at = "RCPT"
         self.reset_after_dot = 0
+        self.unknown: set[str] = set()
         self.port = 0
         self._folder, self._log = folder, log
         self._tls, self._implicit_tls = tls, implicit_tls
@@ -158,6 +160,14 @@ class MailCatcher:
         right = known and self._users[login.login.decode()] == login.password.decode()
         return AuthResult(success=right, handled=False)
 
+    def stranger(self, address: str) -> str:
+        """Return the reply that refuses an unknown *address*, "" for any other."""
+        if address not in self.unknown:
+            return ""
+        if self._log:
+            _append(self._log, json.dumps({"at": datetime.now(UTC).isoformat(), "refused": address}) + "\n")
+        return "550 5.1.1 there is no such mailbox here"
+
     def keep(self, mail: CaughtMail) -> None:
         """Write *mail* down, then wake who waits for it. Without an await within: a mail is everywhere or nowhere."""
         if self._folder:
@@ -183,7 +193,7 @@ class _Handler:
         return self._refusal("MAIL") or "250 2.1.0 OK"
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]) -> str:
-        refusal = self._refusal("RCPT")
+        refusal = self._catcher.stranger(address) or self._refusal("RCPT")
         if refusal:
             return refusal
         envelope.rcpt_tos.append(address)

@@ -13,6 +13,7 @@ from gateway.errors import Kind, Refusal, refuse
 from gateway.fax import Direction, Fax, Origin, Quality, State
 from gateway.faxbox import Faxbox
 from gateway.ids import digest, new_id
+from gateway.intake.bounces import Bounces
 from gateway.intake.evidence import Evidence
 from gateway.intake.routing import Route, Routing
 from gateway.limits import Limits
@@ -44,7 +45,7 @@ _AUTOMATIC = {
 
 class Intake:
     """Serves ``smtp.reception.Reception``. ``tries`` and ``quality`` hold where the faxbox says nothing. Without
-    *evidence* nobody is believed who comes over a listener of mode mx."""
+    *evidence* nobody is believed who comes over a listener of mode mx, without *bounces* none is taken."""
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Intake:
         tries: int,
         max_recipients: int,
         evidence: Evidence | None = None,
+        bounces: Bounces | None = None,
     ) -> None:
         self._db = db
         self._blobs = blobs
@@ -64,6 +66,7 @@ class Intake:
         self._tries = tries
         self._max_recipients = max_recipients
         self._evidence = evidence
+        self._bounces = bounces
         self.routing = Routing()
 
     async def refresh(self) -> None:
@@ -96,7 +99,12 @@ class Intake:
             recipient.account_id = account.id
             transaction.account_id = transaction.account_id or account.id
         if not transaction.sender:
-            raise refuse(Kind.BOUNCE, "bounces are not sent as faxes; this address only takes mail to be faxed", path)
+            if self._bounces is None or not self._bounces.meant(path):
+                raise refuse(
+                    Kind.BOUNCE, "bounces are not sent as faxes; this address only takes mail to be faxed", path
+                )
+            recipient.accepted = True
+            return
         try:
             self._decide(transaction, recipient)
         except Refusal as refusal:
@@ -136,6 +144,8 @@ class Intake:
 
     async def prove(self, transaction: Transaction, message: Spooled) -> None:
         """A mail of a stranger: its From field must be of somebody who may send here, and proved by DKIM or SPF."""
+        if not transaction.sender:
+            return  # a bounce proves itself by what it names
         if self._evidence is None:
             raise refuse(Kind.SENDER_NOT_PERMITTED, "mail from strangers is not taken here")
         offers = await self._evidence.offers(transaction, message)
@@ -162,6 +172,8 @@ class Intake:
 
     async def take(self, transaction: Transaction, message: Spooled) -> str:
         """Read the mail, write everything in one unit, and return the text of the 250."""
+        if not transaction.sender and self._bounces is not None:
+            return await self._bounces.take(transaction, message)
         reading = await self._sandbox.read_mail(message.fileno(), message.size, self._box(transaction).body)
         crashpoint.reach("intake.read")
         self._note(transaction, reading)

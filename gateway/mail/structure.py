@@ -53,6 +53,15 @@ def leaves(buffer: Buffer, headers: Headers, start: int, end: int) -> tuple[Leaf
     return tuple(_Walk().part(Leaf(buffer, headers, start, end)))
 
 
+def sections(part: Leaf) -> list[Leaf]:
+    """Return the parts of a multipart, none of them opened; of anything else there are none.
+
+    Raises Refusal(MESSAGE_UNREADABLE) beyond the limits.
+    """
+    kind = part.headers.media_type
+    return _Walk().split(part, kind) if kind.startswith("multipart/") else []
+
+
 class _Walk:
     def __init__(self) -> None:
         self._parts = 0
@@ -74,7 +83,7 @@ class _Walk:
     def _children(self, part: Leaf) -> list[Leaf]:
         kind = part.headers.media_type
         if kind.startswith("multipart/"):
-            return self._split(part, kind)
+            return self.split(part, kind)
         if kind == MediaType.MAIL:
             return [] if part.forwarded else self._attached_mail(part, kind)
         if kind in smime.TYPES:
@@ -120,7 +129,8 @@ class _Walk:
         headers, body = Headers.read(buffer, 0, len(buffer))
         return Leaf(buffer, headers, body, len(buffer), (*part.around, kind), place)
 
-    def _split(self, part: Leaf, kind: str) -> list[Leaf]:
+    def split(self, part: Leaf, kind: str) -> list[Leaf]:
+        """Return the parts of a multipart."""
         boundary = part.headers.boundary
         if not 0 < len(boundary) <= MOST_BOUNDARY_BYTES:
             return []

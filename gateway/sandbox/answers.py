@@ -12,6 +12,7 @@ from gateway.document import (
     Part,
     Reading,
     RenderedDocument,
+    Report,
     Signature,
     StampedDocument,
 )
@@ -125,6 +126,12 @@ def offers_from(value: object) -> Offers:
     signatures = tuple(_signature(signature) for signature in _list(known, "signatures"))
     results = tuple((found[0], found[1], found[2]) for found in relayed)
     return Offers(_get(known, "header_from", str), _get(known, "doubled", str), signatures, results)
+
+
+def report_from(value: object) -> Report:
+    """Read the ``report`` of a bounce; raises Garbled."""
+    known = _header(value)
+    return Report(_get(known, "message_id", str), _get(known, "failed", bool), _get(known, "why", str)[:1000])
 
 
 def _signature(value: object) -> Signature:

@@ -21,6 +21,7 @@ from gateway.errors import Kind, Refusal, refuse
 from gateway.mail import evidence, parse
 from gateway.mail.headers import Buffer
 from gateway.mail.own_text import own_text
+from gateway.mail.report import report
 from gateway.sandbox import confine
 from gateway.sandbox.answers import reading_header
 from gateway.sandbox.requests import Limits
@@ -109,7 +110,7 @@ def _answer(header: Header, descriptor: int) -> Header:
             return {"note": note(with_message)}
         finally:
             release(with_message)
-    if header["do"] in {"offers", "verify"}:
+    if header["do"] in {"offers", "verify", "report"}:
         return _evidence(header, descriptor)
     if header["do"] == "inspect":
         claim = claimed(str(header["media_type"]), str(header["name"]))
@@ -120,6 +121,8 @@ def _answer(header: Header, descriptor: int) -> Header:
 def _evidence(header: Header, descriptor: int) -> Header:
     message = mapped(descriptor, int(header["size"]))
     try:
+        if header["do"] == "report":
+            return {"report": asdict(report(message))}
         if header["do"] == "offers":
             return {"offers": asdict(evidence.offers(message, header["authserv"]))}
         faults = evidence.verify(message, header["records"], header["which"])

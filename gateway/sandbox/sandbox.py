@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 
 from gateway import logs
 from gateway.document import Header as HeaderLine
-from gateway.document import Inspection, MediaType, Offers, Reading, RenderedDocument, StampedDocument
+from gateway.document import Inspection, MediaType, Offers, Reading, RenderedDocument, Report, StampedDocument
 from gateway.errors import ConfigurationError, Kind, Reason, refuse
 from gateway.sandbox import offices
 from gateway.sandbox.answers import (
@@ -24,6 +24,7 @@ from gateway.sandbox.answers import (
     pictured_from,
     reading_from,
     rendered_from,
+    report_from,
     stamped_from,
     verified_from,
 )
@@ -115,6 +116,10 @@ class Sandbox:
         """
         request = {"do": "verify", "size": size, "records": records, "which": which}
         return verified_from((await self._evidence(message_fd, request)).get("verified"))
+
+    async def report(self, message_fd: int, size: int) -> Report:
+        """Read a delivery report (``Report.message_id`` is "" for what is none); raises Refusal(MESSAGE_UNREADABLE)."""
+        return report_from((await self._evidence(message_fd, {"do": "report", "size": size})).get("report"))
 
     async def _evidence(self, message_fd: int, request: Header) -> Header:
         try:

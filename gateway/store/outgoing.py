@@ -27,6 +27,12 @@ def get(tx: Connection, telling_id: UUID) -> Telling | None:
     return None if row is None else telling_from(row)
 
 
+def by_message_id(tx: Connection, message_id: str) -> Telling | None:
+    """Return the telling whose mail has this Message-ID."""
+    row = first(tx, select(outgoing).where(outgoing.c.message_id == message_id))
+    return None if row is None else telling_from(row)
+
+
 def sent(tx: Connection, telling_id: UUID) -> bool:
     """Note that the smarthost has taken the mail."""
     values = {"state": TellingState.SENT.value, "sent_at": datetime.now(UTC), "tries": outgoing.c.tries + 1}
@@ -37,6 +43,13 @@ def failed(tx: Connection, telling_id: UUID, error: str, *, final: bool) -> bool
     """Note a failed try; *final* when there will be no other."""
     state = TellingState.FAILED if final else TellingState.WAITING
     return _change(tx, telling_id, {"state": state.value, "last_error": error, "tries": outgoing.c.tries + 1})
+
+
+def returned(tx: Connection, telling_id: UUID, error: str) -> bool:
+    """Note that a mail came back, whether or not we know that it was taken; False when it has failed already."""
+    open_ = (outgoing.c.id == telling_id, outgoing.c.state != TellingState.FAILED.value)
+    values = {"state": TellingState.FAILED.value, "last_error": error}
+    return changed(tx, update(outgoing).where(*open_).values(**values))
 
 
 def _change(tx: Connection, telling_id: UUID, values: dict[str, Any]) -> bool:

@@ -4,7 +4,8 @@ It knows nothing of the gateway's database, only three logs of those around it (
 
 ``acks``     of the mail client: each mail and recipient when it is first sent, acknowledged (250) or refused for good
 ``carrier``  of the carrier's emulator: each fax when it begins and when it ends (``carriers/emulator/journal.py``)
-``mails``    of the mail catcher: each mail that was delivered (``demo/catcher.py``)
+``mails``    of the mail catcher: each mail that was delivered, and each address that was refused for good
+             (``demo/catcher.py``)
 """
 
 import itertools
@@ -20,6 +21,8 @@ Line = dict[str, Any]
 _FAX_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: The left side of a Message-ID says what a mail tells.
 _ENDS = {"receipt": "delivered", "failure": "failed"}
+#: The outcome of a fax whose sender was refused by his own mail server: somebody knows of it all the same.
+TO_OPERATOR = "told the operator"
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,14 @@ class _Case:
         self.faxes: dict[str, dict[str, list[Line]]] = {"outbound": defaultdict(list), "inbound": defaultdict(list)}
         for line in carrier:
             self.faxes[line["direction"]][line["id"]].append(line)
-        self.mails = mails
+        self.mails = [line for line in mails if "refused" not in line]
+        self.refused = Counter(line["refused"] for line in mails if "refused" in line)
+        self.told = self._told()
 
     # -- faxes out -----------------------------------------------------------------------------------------------------
 
     def outgoing(self, verdict: Verdict) -> None:
         """Each acknowledged mail and recipient has exactly one outcome, and that is what happened."""
-        told = self._told()
         seen: dict[str, tuple[str, str]] = {}
         verdict.acked = len(self.acked)
         for key, ids in self.acked.items():
@@ -113,7 +117,9 @@ class _Case:
             if fax_id in seen:
                 verdict.faults.append(Fault("lost", f"{name} was taken for {seen[fax_id][0]}"))
             seen[fax_id] = key
-            self._outcome(verdict, name, key[1], told[fax_id])
+            self._outcome(verdict, name, key[1], self.told[fax_id])
+        if verdict.outcomes[TO_OPERATOR] > self.refused.total():
+            verdict.faults.append(Fault("lost", "more senders were not told than mails were refused"))
 
     def _told(self) -> dict[str, dict[str, set[str]]]:
         """By fax id and tale: the Message-IDs of the mails that told it."""
@@ -130,6 +136,8 @@ class _Case:
             self._truth(verdict, name, number, ends[0][0])
         elif told.get("held"):
             verdict.outcomes["held"] += 1
+        elif told.get("operator") and self.refused:
+            verdict.outcomes[TO_OPERATOR] += 1
         else:
             known = any(lines[0]["to"] == number for lines in self.faxes["outbound"].values())
             verdict.faults.append(Fault("stuck" if known else "lost", f"{name} has no outcome"))
@@ -185,7 +193,9 @@ class _Case:
             verdict.faults.append(Fault("doubled", f"the received document {name} was stored as {sorted(stored)}"))
         for recipient in to:
             ids = {mail["message_id"] for mail in mails if mail["to"].casefold() == recipient}
-            if len(ids) < number:
+            # Whose mail server refused him for good is not told; the operator is, of each such fax.
+            others = sum(len(self.told[fax_id]["operator"]) for fax_id in stored) if self.refused[recipient] else 0
+            if len(ids) + others < number:
                 verdict.faults.append(Fault("lost", f"{recipient} has {len(ids)} of {number} mails with {name}"))
             elif len(ids) > number:
                 verdict.faults.append(Fault("doubled", f"{recipient} has {len(ids)} mails with {name}: {sorted(ids)}"))

@@ -217,3 +217,45 @@ def test_a_received_document_that_is_another_one_is_untrue_and_lost(story: Story
 def test_an_incoming_fax_that_does_not_end_is_stuck(story: Story) -> None:
     story.carried("in", "receiving", direction="inbound", sha="")
     assert story.faults() == ["stuck"]
+
+
+# -- mails that nobody takes -------------------------------------------------------------------------------------------
+
+
+def refused(story: Story, address: str) -> None:
+    story.write(story.logs.mails, {"refused": address})
+
+
+def test_a_fax_whose_sender_was_refused_for_good_is_known_to_the_operator(story: Story) -> None:
+    story.mail(1)
+    story.carried("c1", "queued", "delivered")
+    refused(story, "nurse@acme.test.example")
+    assert story.faults() == ["stuck"]
+    story.told(1, "operator", "operator@acme.test.example")
+    assert (story.faults(), dict(story.verdict().outcomes)) == ([], {"told the operator": 1})
+
+
+def test_the_operator_alone_is_not_enough_where_nobody_was_refused(story: Story) -> None:
+    story.mail(1)
+    story.carried("c1", "queued", "delivered")
+    story.told(1, "operator", "operator@acme.test.example")
+    assert story.faults() == ["stuck"]
+
+
+def test_one_refusal_is_no_excuse_for_two(story: Story) -> None:
+    for number, to in ((1, NUMBER), (2, OTHER)):
+        story.mail(number, to)
+        story.carried(f"c{number}", "queued", "delivered", to=to)
+        story.told(number, "operator", "operator@acme.test.example")
+    refused(story, "nurse@acme.test.example")
+    assert story.faults() == ["lost"]
+
+
+def test_a_received_fax_that_its_reader_was_refused_is_the_operators(story: Story) -> None:
+    story.carried("c1", "receiving", "received", to="+12025550199", direction="inbound")
+    story.told(1, "received", READERS[1], documents=["d"])
+    refused(story, READERS[0])
+    assert story.faults(*READERS) == ["lost"]
+    story.told(1, "operator", "operator@acme.test.example")
+    assert story.faults(*READERS) == []
+    assert story.faults("somebody@acme.test.example") == ["lost"], "he was not refused"

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 
 from gateway.intake import Intake
+from gateway.intake.bounces import Bounces
 from gateway.intake.evidence import Evidence
 from gateway.limits import Limits
 from gateway.smtp.door import SmtpLimits
@@ -103,7 +104,10 @@ async def opened(
             house.connect()
         allowed = limits or Limits(["US", "CA"], ["fixed_line_or_mobile", "toll_free"])
         judge = evidence(house) if evidence else None
-        intake = Intake(db, house.blobs, house.sandbox, allowed, tries=3, max_recipients=50, evidence=judge)
+        bounces = Bounces(db, house.sandbox, house.notify, f"fax@{REALM}")
+        intake = Intake(
+            db, house.blobs, house.sandbox, allowed, tries=3, max_recipients=50, evidence=judge, bounces=bounces
+        )
         await intake.refresh()
         server = SmtpServer(
             intake,

@@ -4,11 +4,22 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
-from gateway.document import Header, Inspection, MediaType, Offers, Reading, RenderedDocument, StampedDocument, claimed
+from gateway.document import (
+    Header,
+    Inspection,
+    MediaType,
+    Offers,
+    Reading,
+    RenderedDocument,
+    Report,
+    StampedDocument,
+    claimed,
+)
 from gateway.documents import convert, render, stamp
 from gateway.documents import open as documents
 from gateway.documents.raster import Raster
 from gateway.mail import evidence, parse
+from gateway.mail.report import report
 from gateway.sandbox import Outputs, Sandbox, Source
 from gateway.sandbox import jobs as child
 from gateway.sandbox.reader import DOCUMENTS, THE_DOCUMENT, mapped, note, release, whole
@@ -45,6 +56,9 @@ class OpenSandbox(Sandbox):
             return evidence.verify(message, records, which)
         finally:
             release(message)
+
+    async def report(self, message_fd: int, size: int) -> Report:
+        return report(whole(message_fd)[:size])
 
     async def read_note(self, message_fd: int) -> str:
         return note(whole(message_fd))
