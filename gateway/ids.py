@@ -1,6 +1,7 @@
 """Identifiers: time-ordered UUIDs (RFC 9562, version 7) and random secrets."""
 
 import hashlib
+import hmac
 import secrets
 from uuid import UUID
 
@@ -20,6 +21,11 @@ def new_token() -> str:
 def digest(token: str) -> str:
     """Return the SHA-256 of *token* in hex: what is stored instead of a secret."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def keyed_digest(key: bytes, text: str) -> str:
+    """Return the HMAC-SHA-256 of *text* in hex: the same for the same text, and nobody without the key can tell it."""
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
 def parse_id(text: str) -> UUID | None:

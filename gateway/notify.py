@@ -13,12 +13,12 @@ from gateway import crashpoint, logs, metrics
 from gateway.document import Part, Report
 from gateway.errors import Refusal
 from gateway.fax import Fax, State
-from gateway.ids import digest, new_id, new_token
+from gateway.ids import keyed_digest, new_id, new_token
 from gateway.mail.compose import Attachment, ComposedMail, NotSent, compose
 from gateway.mail.facts import Facts, facts_about
 from gateway.mail.smarthost import Smarthost
 from gateway.retry import MAIL_PATIENCE, MAIL_STEPS, spread, step
-from gateway.store import attempts, decisions, faxes, jobs, mailbag, outgoing, provision
+from gateway.store import attempts, decisions, faxes, jobs, mailbag, outgoing, provision, secrets
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database, Tx, first, one
 from gateway.store.jobs import Job
@@ -124,15 +124,17 @@ class Notify:
         serial: str = "",
         beside: Mapping[str, Any] | None = None,
     ) -> bool:
-        """One mail is one row: its Message-ID is made of what it tells, so telling it twice changes nothing."""
+        """One mail is one row: its Message-ID is made of what it tells, so telling it twice changes nothing; and of a
+        key, so that only who has had the mail can say that it came back."""
         what = f"{tale.value}.{facts.note}" if tale is Tale.OPERATOR else tale.value
         key = f"{fax_id.hex if fax_id else serial}.{serial or facts.tries}.{what}.{address.casefold()}"
+        identity = keyed_digest(secrets.within(tx, secrets.MAILS), key)[:32]
         telling = Telling(
             id=new_id(),
             fax_id=fax_id,
             tale=tale,
             recipient=address,
-            message_id=f"<{tale.value}.{digest(key)[:32]}@{self._sender.host}>",
+            message_id=f"<{tale.value}.{identity}@{self._sender.host}>",
             state=TellingState.WAITING,
             created_at=datetime.now(UTC),
             facts={**facts.to_json(), **(beside or {})},

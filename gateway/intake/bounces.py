@@ -1,7 +1,8 @@
 """Mails of ours that come back: a mail server took one, could not deliver it, and reports that to our own address.
 
-The report must name the Message-ID of the mail, which nobody knows who has not had it: so a bounce cannot be invented.
-It makes no mail to whoever sent it.
+The report must name the Message-ID of the mail, which is made with a key (``notify``): who has not had the mail cannot
+invent its bounce. One mail comes back once, and the word to the operator that makes comes back without another: so no
+stranger can flood him, and nothing goes round. It makes no mail to whoever sent it.
 """
 
 from datetime import UTC, datetime

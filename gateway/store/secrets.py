@@ -13,6 +13,8 @@ from gateway.store.schema import secrets as table
 WEBHOOKS = "webhooks"
 #: The key that signs links to documents.
 LINKS = "links"
+#: The key that makes the Message-IDs of our mails.
+MAILS = "mails"
 BYTES = 32
 
 
@@ -20,6 +22,12 @@ async def shared(db: Database, name: str) -> bytes:
     """Return the secret *name*, of 32 bytes; the first who asks for it makes it."""
     found = await scalar(db, select(table.c.value).where(table.c.name == name))
     return base64.b64decode(found if found is not None else await db.write(lambda tx: _made(tx, name)))
+
+
+def within(tx: Connection, name: str) -> bytes:
+    """Return the secret *name* inside a unit."""
+    found = tx.execute(select(table.c.value).where(table.c.name == name)).scalar()
+    return base64.b64decode(found if found is not None else _made(tx, name))
 
 
 def _made(tx: Connection, name: str) -> str:

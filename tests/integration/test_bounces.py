@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from gateway.carrier_event import Happened
+from gateway.ids import digest
 from gateway.notify import DELIVER
 from gateway.outbox import TRANSMIT
 from gateway.store import schema
@@ -124,3 +125,11 @@ async def test_a_stranger_who_names_the_mail_is_believed(strangers: Door) -> Non
     _, message_id = await mailed(strangers)
     assert (await come_back(strangers, message_id)).startswith("250 ")
     assert (await come_back(strangers, "<guessed@somewhere.example>")).startswith("550 5.7.1 ")
+
+
+async def test_who_knows_all_that_a_mail_tells_cannot_invent_its_bounce(door: Door) -> None:
+    """Its sender knows a fax's id, and to whom else a receipt goes; not the Message-ID of a mail he has not had."""
+    fax_id, _ = await mailed(door)
+    for tries in range(4):
+        guessed = digest(f"{fax_id.hex}.{tries}.receipt.{SENDER}")[:32]
+        assert (await come_back(door, f"<receipt.{guessed}@{REALM}>")).startswith("550 5.7.1 ")
