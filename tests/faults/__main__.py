@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -42,12 +43,13 @@ def main() -> int:
 
 def _run(fault: Fault, size: int) -> tuple[str, bool]:
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="faxgate-fault-") as folder:
-        try:
-            report = asyncio.run(fault.run(Path(folder), size))
-        except AssertionError as broken:
-            sys.stderr.write(f"{fault.name}: {broken}\n")
-            return f"| {fault.name} | {fault.title} | {size} | | | **broken** | | | | {_today()} |", False
+    folder = Path(tempfile.mkdtemp(prefix="faxgate-fault-"))
+    try:
+        report = asyncio.run(fault.run(folder, size))
+    except AssertionError as broken:
+        sys.stderr.write(f"{fault.name}: {broken}\neverything that was left is in {folder}\n")
+        return f"| {fault.name} | {fault.title} | {size} | | | **broken** | | | | {_today()} |", False
+    shutil.rmtree(folder)
     return _line(fault, report, time.monotonic() - began), True
 
 
