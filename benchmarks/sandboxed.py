@@ -1,4 +1,4 @@
-"""The pages of a mail as the daemon has them made: in the sandbox, in turn with Ghostscript."""
+"""The pages of a mail as the daemon has them made: in the sandbox, in turn with Ghostscript and ImageMagick."""
 
 import asyncio
 import os
@@ -15,6 +15,7 @@ from statistics import median
 from benchmarks import page_inputs
 from benchmarks.figures import HEADER, cpu_seconds, spread
 from benchmarks.pages import KAZOO, PAGES
+from gateway.documents.preview import WIDTH
 from gateway.sandbox import Outputs, Sandbox, Source
 
 #: Mails in one measurement: the kernel counts other processes' CPU in hundredths of a second.
@@ -40,20 +41,29 @@ async def _ours(sandbox: Sandbox, mail: bytes) -> None:
         await sandbox.render([source.fileno()], Source("mail", used), Outputs(*(file.fileno() for file in made)))
 
 
+#: ImageMagick by the name that no other package's program has.
+_MAGICK = shutil.which("convert-im6.q16") or shutil.which("magick")
+
+
 def _ghostscript(document: bytes, *, picture: bool) -> None:
+    """Make the pages, and the small picture of the first as a script does: from the TIFF, since ImageMagick opens no
+    PDF as Debian delivers it."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "in.pdf")
         source.write_bytes(document)
         quiet = ("gs", "-q", "-dNOPAUSE", "-dBATCH", "-dSAFER")
         fax = (*KAZOO, "-dPDFFitPage", "-sDEVICE=tiffg4", f"-sOutputFile={folder}/out.tiff")
         subprocess.run([*quiet, *fax, "--", source], check=True, capture_output=True)
-        if picture:
-            small = ("-dLastPage=1", "-r47", "-sDEVICE=pnggray", "-dTextAlphaBits=4", f"-sOutputFile={folder}/out.png")
-            subprocess.run([*quiet, *small, "--", source], check=True, capture_output=True)
+        if picture and _MAGICK:
+            small = (f"{folder}/out.tiff[0]", "-resize", f"{WIDTH}x", f"{folder}/out.png")
+            subprocess.run([_MAGICK, *small], check=True, capture_output=True)
 
 
 async def run() -> None:
     """A mail of three pages through the sandbox, with PDF and preview, in turn with Ghostscript."""
+    for program, package in ((shutil.which("gs"), "ghostscript"), (_MAGICK, "imagemagick")):
+        if not program:
+            print(f"the Debian package {package} is missing: measured without it")
     print(HEADER)
     sandbox = Sandbox(readers=1, renderers=1)
     await sandbox.start()
@@ -69,7 +79,8 @@ async def _measure(sandbox: Sandbox, name: str, document: bytes) -> None:
     ways: dict[str, Callable[[], Awaitable[None]]] = {"faxgate, sandboxed": lambda: _ours(sandbox, mail)}
     if shutil.which("gs"):
         ways["Ghostscript as Kazoo"] = lambda: asyncio.to_thread(_ghostscript, document, picture=False)
-        ways["Ghostscript, and a picture"] = lambda: asyncio.to_thread(_ghostscript, document, picture=True)
+    if shutil.which("gs") and _MAGICK:
+        ways["Ghostscript and ImageMagick"] = lambda: asyncio.to_thread(_ghostscript, document, picture=True)
     figures: dict[str, list[float]] = {way: [] for way in ways}
     for round_number in range(ROUNDS + 1):
         for way, work in ways.items():

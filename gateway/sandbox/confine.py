@@ -54,10 +54,14 @@ def worker() -> None:
     _limit(resource.RLIMIT_CORE, 0)
 
 
-def reuse_memory() -> None:
-    """Let the C library keep what is freed, for the next page: a short-lived process gains nothing by giving it back,
-    and the kernel takes as long for fresh memory as PDFium for a page of text."""
+def keep_memory() -> None:
+    """Let the C library give back what is free now, and keep what will be freed.
+
+    Children copy what they write to, whether it was in use or not; fresh memory is cheaper. And a short-lived process
+    gains nothing by giving memory back: the kernel takes as long for fresh memory as PDFium for a page of text.
+    """
     with contextlib.suppress(AttributeError):  # not glibc
+        _libc.malloc_trim(0)
         _libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)
         _libc.mallopt(_M_TRIM_THRESHOLD, 1 << 30)
 

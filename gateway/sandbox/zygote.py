@@ -11,19 +11,11 @@ import os
 import select
 import sys
 from dataclasses import dataclass, field
-from io import BytesIO
 
 from PIL import Image
 
-from gateway.document import Header as HeaderLine
-from gateway.documents import fonts
-from gateway.documents.encode import t6
-from gateway.documents.pdf_writer import PdfWriter, t6_picture
-from gateway.documents.raster import Raster
-from gateway.documents.render import Files, Input, read_back, render
-from gateway.documents.stamp import stamp
-from gateway.fax import Quality
 from gateway.sandbox import confine, jobs, locks
+from gateway.sandbox.rehearsal import rehearse
 from gateway.sandbox.requests import Limits
 from gateway.sandbox.wire import Channel, Header, close_all
 
@@ -105,27 +97,14 @@ def _child(header: Header, files: list[int], limits: Limits, parent: int) -> Non
         os._exit(status)
 
 
-def warm_up() -> None:
-    """Take a page through everything once, so that no child has to import or build anything again."""
-    Image.init()
-    page = BytesIO()
-    dots = Image.new("1", (1728, 100))
-    writer = PdfWriter(page)
-    writer.add(t6_picture(t6(dots), *dots.size, (204, 98)))
-    writer.finish()
-    files = Files(BytesIO(), BytesIO(), BytesIO())
-    render([Input("warm-up", page.getvalue())], Raster.of(Quality.NORMAL, "letter"), files, lambda _: None)
-    fonts.faces()
-    stamp([read_back(files.tiff)], HeaderLine("0:00", "warm-up", "0"), BytesIO(), BytesIO(), lambda _: None)
-
-
 def main(descriptor: int, limits: Limits) -> None:
     """Serve requests on *descriptor* until the daemon closes it."""
     confine.worker()
-    warm_up()
-    confine.reuse_memory()
+    Image.init()
+    rehearse()
     gc.collect()
     gc.freeze()  # children would copy every page that a collection touches
+    confine.keep_memory()
     control = Channel.of(descriptor)
     control.send({"ready": True, "missing": locks.zygote().missing})
     Zygote(control, limits).serve()
