@@ -67,6 +67,28 @@ def broken_pdf() -> bytes:
     return b"%PDF-1.7\n" + b"this is not a document at all\n" * 40
 
 
+def endless_pdf(depth: int = 9, pages: int = 1) -> bytes:
+    """Return *pages* pages whose drawing calls a form ten times that calls a form ten times, and so on: 10^``depth``
+    rectangles each."""
+    calls = "/F Do " * 10
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Count {pages} /Kids [{'3 0 R ' * pages}] >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
+        "/Resources << /XObject << /F 5 0 R >> >> >>",
+        f"<< /Length {len(calls)} >>\nstream\n{calls}\nendstream",
+    ]
+    for level in range(depth):
+        last = level == depth - 1
+        content = "0 0 600 700 re f" if last else calls
+        inner = "" if last else f"/Resources << /XObject << /F {6 + level} 0 R >> >>"
+        objects.append(
+            f"<< /Type /XObject /Subtype /Form /BBox [0 0 612 792] {inner} /Length {len(content)} >>\n"
+            f"stream\n{content}\nendstream"
+        )
+    return _pdf_file(objects)
+
+
 def tiff(pages: int = 1, text: str = "A page of a fax", *, size: tuple[int, int] = FINE_PAGE) -> bytes:
     """Return a TIFF-F file (RFC 2301, T.6) of *pages* pages of *size* dots, with *text* and "page n" on each."""
     frames = [_fax_page(text, number + 1, size) for number in range(pages)]

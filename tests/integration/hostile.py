@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.errors import Kind, refuse
-from gateway.sandbox import jobs, reader, zygote
+from gateway.sandbox import confine, jobs, reader, zygote
 from gateway.sandbox.reader import whole
 from gateway.sandbox.requests import Limits
 from gateway.sandbox.wire import Channel, Header
@@ -123,7 +123,18 @@ def _told(what: str) -> Header:
     raise refuse(Kind.INVALID, what)
 
 
+def _zygote(descriptor: int, limits: Limits) -> None:
+    """Be a zygote that has rendered its own mail as ever, and whose children are taken over."""
+    keep_memory = confine.keep_memory
+
+    def fall() -> None:
+        keep_memory()
+        jobs.work = _job
+
+    confine.keep_memory = fall  # it follows
+    zygote.main(descriptor, limits)
+
+
 if __name__ == "__main__":
-    jobs.work = _job
     reader._answer = _read
-    {"zygote": zygote.main, "reader": reader.main}[sys.argv[1]](int(sys.argv[2]), Limits(**json.loads(sys.argv[3])))
+    {"zygote": _zygote, "reader": reader.main}[sys.argv[1]](int(sys.argv[2]), Limits(**json.loads(sys.argv[3])))

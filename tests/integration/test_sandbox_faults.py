@@ -17,7 +17,7 @@ from PIL import Image
 from gateway.errors import ConfigurationError, Kind, Refusal
 from gateway.sandbox import Limits, Sandbox, Source, locks
 from tests.integration.test_sandbox import Files, Rendering, files, refused, render
-from tests.samples import Attachment, mail, pdf, tiff
+from tests.samples import Attachment, endless_pdf, mail, pdf, tiff
 
 __all__ = ["files"]  # the fixture
 
@@ -62,31 +62,17 @@ async def child_of(zygote: int) -> int:
     raise AssertionError
 
 
-def endless_pdf(depth: int = 9, pages: int = 1) -> bytes:
-    """Pages whose drawing calls a form ten times that calls a form ten times, and so on: 10^``depth`` rectangles."""
-    objects = ["<< /Type /Catalog /Pages 2 0 R >>", f"<< /Type /Pages /Count {pages} /Kids [{'3 0 R ' * pages}] >>"]
-    calls = "/F Do " * 10
-    objects.append(
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
-        "/Resources << /XObject << /F 5 0 R >> >> >>"
-    )
-    objects.append(f"<< /Length {len(calls)} >>\nstream\n{calls}\nendstream")
-    for level in range(depth):
-        last = level == depth - 1
-        content = "0 0 600 700 re f" if last else calls
-        inner = "" if last else f"/Resources << /XObject << /F {6 + level} 0 R >> >>"
-        objects.append(
-            f"<< /Type /XObject /Subtype /Form /BBox [0 0 612 792] {inner} /Length {len(content)} >>\n"
-            f"stream\n{content}\nendstream"
-        )
-    body, offsets = b"%PDF-1.4\n", []
-    for number, item in enumerate(objects, start=1):
-        offsets.append(len(body))
-        body += f"{number} 0 obj\n{item}\nendobj\n".encode()
-    table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
-    size = len(objects) + 1
-    trailer = f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n<< /Size {size} /Root 1 0 R >>\n"
-    return body + f"{trailer}startxref\n{len(body)}\n%%EOF\n".encode()
+def changed(folder: Path, change: str) -> str:
+    """Return a program that stands in for Python and starts the sandbox's processes after a *change* to our modules."""
+    program = folder / "python"
+    run = "import runpy, sys; sys.argv[0:1] = []; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+    program.write_text(f'#!/bin/sh\nshift 2\nexec {sys.executable} -P -c "{change}; {run}" "$@"\n')
+    program.chmod(0o755)
+    return str(program)
+
+
+#: Every mail takes an hour to read.
+SLOW = "import time, gateway.mail.parse as p; p.read = lambda *_: time.sleep(3600)"
 
 
 def wide_tiff() -> bytes:
@@ -166,9 +152,11 @@ async def test_a_reader_that_dies_over_a_mail_is_replaced_and_the_mail_read(file
         assert (await reading).pages == 1
 
 
-async def test_a_mail_is_not_to_blame_for_readers_that_somebody_kills(files: Files) -> None:
-    attached = b"--b\r\nContent-Type: application/pdf\r\n\r\n" + pdf(300) + b"\r\n"
-    message = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + attached * 190  # seconds of counting pages
+async def test_a_mail_is_not_to_blame_for_readers_that_somebody_kills(
+    files: Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "executable", changed(tmp_path, SLOW))
+    message = mail()
     async with running() as box:
         reading = asyncio.ensure_future(box.read_mail(files.new(message).fileno(), len(message)))
         async for _ in until("the end of the reading", timeout=60):
@@ -195,10 +183,12 @@ async def test_readers_killed_while_idle_are_replaced(files: Files) -> None:
                 break
 
 
-async def test_a_mail_that_ends_two_readers_is_refused_for_good(files: Files) -> None:
-    attached = b"--b\r\nContent-Type: application/pdf\r\n\r\n" + pdf(300) + b"\r\n"
-    message = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + attached * 190  # seconds of counting pages
-    async with running(Limits(read_seconds=0.01)) as box:
+async def test_a_mail_that_ends_two_readers_is_refused_for_good(
+    files: Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "executable", changed(tmp_path, SLOW))
+    message = mail()
+    async with running(Limits(read_seconds=0.1)) as box:
         reading = await box.read_mail(files.new(message).fileno(), len(message))
         assert reading.refusal is not None
         assert reading.refusal.kind is Kind.MESSAGE_UNREADABLE
@@ -411,12 +401,8 @@ async def test_without_the_kernels_locks_it_works_and_says_so_once(
     files: Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As in a container that forbids the calls."""
-    program = tmp_path / "python"
     cut = "import gateway.sandbox.locks as l; l._landlock = lambda: False; l._program = lambda *_: None"
-    run = "import runpy, sys; sys.argv[0:1] = []; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
-    program.write_text(f'#!/bin/sh\nshift 2\nexec {sys.executable} -P -c "{cut}; {run}" "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(sys, "executable", changed(tmp_path, cut))
     box = Sandbox(2, 1)
     await box.start()
     try:

@@ -20,8 +20,8 @@ from gateway.sandbox.link import Link
 from gateway.sandbox.remote import Remote
 from gateway.sandbox.wire import encode, pair
 from tests.integration.test_sandbox import Files, files, refused, render
-from tests.integration.test_sandbox_faults import child_of, children, endless_pdf, exists, running, until
-from tests.samples import mail, pdf
+from tests.integration.test_sandbox_faults import child_of, children, exists, running, until
+from tests.samples import endless_pdf, mail, pdf
 from tests.scenarios.installation import HAND_OVER
 
 __all__ = ["files"]
