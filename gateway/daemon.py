@@ -41,6 +41,8 @@ WEBHOOKS_AT_ONCE = 100
 ROUTING_EVERY = 1.0
 COUNT_EVERY = 15.0
 EXPIRE_EVERY = 30.0
+#: How soon people hear of what takes long, which is hours or minutes.
+TELL_EVERY = 10.0
 #: A machine that has just started may reach its name servers a moment later; seconds between tries.
 DNS_PATIENCE = (2.0, 4.0)
 COMPARE_EVERY = 5.0
@@ -95,6 +97,8 @@ class Daemon:
             await enter(_rhythm(stories.housekeeping.tidy, TIDY_EVERY))
             await enter(_rhythm(self._count_waiting, COUNT_EVERY))
             await enter(_rhythm(lambda: self.db.write(stories.settle.expire), EXPIRE_EVERY))
+            await enter(_rhythm(stories.delay.look, TELL_EVERY))
+            await enter(_rhythm(stories.outage.look, TELL_EVERY))
         if "http" in self.roles:
             await self._open_http(stories, tools, given.get("http"))
         if settings.http.metrics_address:

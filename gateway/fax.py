@@ -89,7 +89,7 @@ class Fax:
     document, ``media_type`` its type, ``cover_blob`` its cover page ("" for none). While a long document is rendered
     ``pages_done`` of ``pages_to_do`` are ready; both are None at any other time. ``tries`` counts attempts made,
     ``tries_allowed`` all that may be made; none begins after ``deadline_at`` (None until its pages are ready: then the
-    settings decide).
+    settings decide). At ``delay_at`` its sender is told that it still waits; None when that was told, or never is.
     ``user`` is who logged in to send it, ``approved`` that a person let it pass the limits of the day.
 
     ``documents`` lists the files of a fax that did not come by mail (``as_document`` and ``as_remote`` of
@@ -133,6 +133,7 @@ class Fax:
     tries_allowed: int = 1
     next_try_at: datetime | None = None
     deadline_at: datetime | None = None
+    delay_at: datetime | None = None
     failure_reason: str = ""
     failure_text: str = ""
     held_reason: str = ""

@@ -72,7 +72,8 @@ class Gate:
         if isinstance(answer, Throttled):
             await self._throttled(answer.wait)
             return answer
-        await self._learn(well=not (isinstance(answer, Unknown) or (isinstance(answer, Rejected) and answer.passing)))
+        failed = isinstance(answer, Unknown) or (isinstance(answer, Rejected) and answer.passing)
+        await self._learn(well=not failed, answer=answer.detail if isinstance(answer, Unknown | Rejected) else "")
         return answer
 
     async def faxes(
@@ -160,16 +161,16 @@ class Gate:
         if error.status == TOO_MANY:
             await self._throttled(timedelta())
         else:
-            await self._learn(well=_alive(error))
+            await self._learn(well=_alive(error), answer=str(error))
 
     async def _throttled(self, wait: timedelta) -> None:
         longest = self._rules.longest
         await self._db.write(lambda tx: carriers.throttled(tx, self.name, wait, longest))
         metrics.carrier_gate.set(PASSING)
 
-    async def _learn(self, *, well: bool) -> None:
+    async def _learn(self, *, well: bool, answer: str = "") -> None:
         if not well:
-            until = await self._db.write(lambda tx: carriers.failed(tx, self.name, self._rules))
+            until = await self._db.write(lambda tx: carriers.failed(tx, self.name, self._rules, answer))
             if until is not None:
                 metrics.carrier_gate.set(RESTING)
                 log.warning("the carrier does not answer: it has a rest", carrier=self.name, until=until.isoformat())

@@ -29,8 +29,13 @@ log = logs.logger(__name__)
 DELIVER = "deliver"
 #: The key of the enclosed document's blob, beside the facts that the text is made of.
 ENCLOSED = "enclosed_blob"
-#: Beside them too: the mail gets a link by which its reader decides about the fax.
+#: Beside them too: what the mail gets a link for, by which its reader decides about the fax ("" for none).
 DECIDE = "decide"
+#: A link that is good for any answer, as older versions have written it; and one that is good for this answer only.
+ANYTHING, ONLY_CANCEL = True, "cancel"
+#: Tales for which no other is told where they cannot be delivered: the operator has it himself then, or what follows
+#: is told as well.
+_UNMISSED = frozenset({Tale.OPERATOR, Tale.DELAYED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Notify:
         does not know.
         """
         facts = replace(self._facts(tx, fax), **more)
-        beside = {ENCLOSED: enclosed, DECIDE: tale is Tale.OPERATOR and fax.state in {State.HELD, State.UNKNOWN}}
+        beside = {ENCLOSED: enclosed, DECIDE: _decision(fax, tale)}
         return sum(self._tell(tx, fax.id, tale, address, facts, beside=beside) for address in distinct(to))
 
     def operator(self, tx: Tx, fax: Fax, note: str, command: str = "", tale: Tale = Tale.OPERATOR) -> None:
@@ -77,11 +82,12 @@ class Notify:
         if self._sender.operator:
             self.about(tx, fax, tale, [self._sender.operator], note=note, command=command)
 
-    def operator_without_fax(self, tx: Tx, note: str, command: str, serial: str) -> None:
+    def operator_without_fax(self, tx: Tx, note: str, command: str, serial: str, advice: str = "") -> None:
         """Tell the operator of something that is about no fax; once for each *serial*."""
         log.warning("needs the operator", note=note, command=command)
         if self._sender.operator:
-            self._tell(tx, None, Tale.OPERATOR, self._sender.operator, Facts(note=note, command=command), serial)
+            facts = Facts(note=note, command=command, advice=advice)
+            self._tell(tx, None, Tale.OPERATOR, self._sender.operator, facts, serial)
 
     def returned(self, tx: Tx, report: Report) -> Telling | None:
         """A mail has come back that was taken before: note it as undeliverable, and tell the operator, if that is what
@@ -127,7 +133,8 @@ class Notify:
         """One mail is one row: its Message-ID is made of what it tells, so telling it twice changes nothing; and of a
         key, so that only who has had the mail can say that it came back."""
         what = f"{tale.value}.{facts.note}" if tale is Tale.OPERATOR else tale.value
-        key = f"{fax_id.hex if fax_id else serial}.{serial or facts.tries}.{what}.{address.casefold()}"
+        which = serial or ("" if tale is Tale.DELAYED else facts.tries)  # that it is late is told once, whatever comes
+        key = f"{fax_id.hex if fax_id else serial}.{which}.{what}.{address.casefold()}"
         identity = keyed_digest(secrets.within(tx, secrets.MAILS), key)[:32]
         telling = Telling(
             id=new_id(),
@@ -177,7 +184,8 @@ class Notify:
         if not telling.facts.get(DECIDE) or not self._sender.public_url or fax_id is None:
             return telling
         token = new_token()
-        await self._db.write(lambda tx: decisions.insert(tx, token, fax_id))
+        only = ONLY_CANCEL if telling.facts[DECIDE] == ONLY_CANCEL else ""
+        await self._db.write(lambda tx: decisions.insert(tx, token, fax_id, only))
         link = f"{self._sender.public_url.rstrip('/')}/decide/{token}"
         return replace(telling, facts=telling.facts | {"link": link})
 
@@ -238,9 +246,15 @@ class Notify:
     def _undeliverable(self, tx: Tx, telling: Telling, why: str) -> None:
         """The operator takes the place of who cannot be told; a mail to him that fails makes no other."""
         fax = faxes.get(tx, telling.fax_id) if telling.fax_id else None
-        if fax is not None and telling.tale is not Tale.OPERATOR:
+        if fax is not None and telling.tale not in _UNMISSED:
             note = f"A mail about this fax to {telling.recipient} could not be delivered: {why}"
             self.operator(tx, fax, note, f"faxgate inbox show {fax.id}")
+
+
+def _decision(fax: Fax, tale: Tale) -> bool | str:
+    if tale is Tale.DELAYED:
+        return ONLY_CANCEL
+    return ANYTHING if tale is Tale.OPERATOR and fax.state in {State.HELD, State.UNKNOWN} else ""
 
 
 def distinct(addresses: Iterable[str]) -> list[str]:

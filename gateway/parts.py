@@ -116,6 +116,7 @@ def policy(settings: Settings) -> Policy:
         deskew=settings.fax.deskew,
         sight=settings.fax.sight,
         deadline=settings.fax.deadline,
+        delay_notice=settings.fax.delay_notice,
         carrier=settings.carrier.kind,
         max_calls=settings.carrier.max_calls,
         header=settings.fax.header,

@@ -14,6 +14,7 @@ from gateway.inbox import FORWARD, RETRIEVE, Inbox
 from gateway.intake.submit import Submit
 from gateway.links import Links
 from gateway.notify import DELIVER, Notify
+from gateway.outage import Outage
 from gateway.outbox import (
     CANCEL,
     COLLECT,
@@ -25,6 +26,7 @@ from gateway.outbox import (
     WITHDRAW,
     Collect,
     Command,
+    Delay,
     Hold,
     Prepare,
     Resolve,
@@ -69,6 +71,8 @@ class Stories:
         self.submit = Submit(db, blobs, limits, sandbox)
         self.archive = Archive(db, blobs, limits)
         self.command = Command(self.settle, settings.fax.attempts)
+        self.delay = Delay(db, self.notify, policy)
+        self.outage = Outage(db, self.notify, policy.carrier, settings.operator.outage_notice)
         self.expiry = Expiry(db)
         self.housekeeping = Housekeeping(db, blobs, carrier, self.archive, parts.retention(settings))
         self.poison = Poison(self.notify)

@@ -12,6 +12,7 @@ class Tale(StrEnum):
 
     RECEIPT = "receipt"  # to the sender: delivered
     FAILURE = "failure"  # to the sender: not delivered, and why
+    DELAYED = "delayed"  # to the sender: has not gone out yet, and is tried further
     HELD = "held"  # to the sender: waits for a person's word
     RECEIVED = "received"  # a received fax, with its document
     RECEPTION_FAILED = "reception_failed"  # a fax that did not arrive

@@ -32,7 +32,7 @@ from gateway.telling import Tale, Telling
 __all__ = ["Attachment", "ComposedMail", "NotSent", "compose", "document_name"]
 
 #: Tales that answer what somebody did: no bounce may come of them (RFC 3834, section 3.3).
-_ANSWERS = frozenset({Tale.RECEIPT, Tale.FAILURE, Tale.HELD})
+_ANSWERS = frozenset({Tale.RECEIPT, Tale.FAILURE, Tale.DELAYED, Tale.HELD})
 
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{3,248}>")
 _MEDIA_TYPE = re.compile(r"(?:application|image)/[A-Za-z0-9.+-]+")

@@ -47,6 +47,7 @@ class Facts:
     of the document, ``pages_sent`` those that the carrier confirmed, ``duration`` is in seconds. Times are shown in
     ``timezone`` (IANA). ``failure_reason`` is the carrier's word or a Kind; ``failure_text`` and ``advice`` are
     sentences and replace the ones that ``reasons.py`` has for that word. ``held_reason`` is a sentence;
+    ``next_try_at`` is None where the next try waits for its turn, ``deadline_at`` when the last one may begin;
     ``unknown`` says that a held fax may have been sent already. ``note`` is the one sentence that a mail to the
     operator is about. ``link`` is an http(s) page that only shows something, ``command`` what the operator types.
     ``subject_submitted`` is kept for templates of your own: ours stay silent about content.
@@ -65,6 +66,8 @@ class Facts:
     tries_allowed: int = 1
     submitted_at: datetime | None = None
     finished_at: datetime | None = None
+    next_try_at: datetime | None = None
+    deadline_at: datetime | None = None
     timezone: str = "UTC"
     failure_reason: str = ""
     failure_text: str = ""
@@ -130,6 +133,8 @@ def facts_about(
         tries_allowed=fax.tries_allowed,
         submitted_at=fax.created_at,
         finished_at=fax.finished_at,
+        next_try_at=fax.next_try_at,
+        deadline_at=fax.deadline_at,
         timezone=timezone,
         failure_reason=fax.failure_reason,
         failure_text=fax.failure_text,

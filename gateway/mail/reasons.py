@@ -61,6 +61,7 @@ _CANCELED = Why("it was canceled", "The fax was canceled before it was sent.", "
 
 WHYS = {
     "user_busy": _BUSY,
+    "carrier_unreachable": _CARRIER,
     "receiver_no_answer": _NO_ANSWER,
     "receiver_no_response": _NO_ANSWER,
     "receiver_decline": _DECLINED,

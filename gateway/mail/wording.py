@@ -92,6 +92,8 @@ def _said(tale: Tale, facts: Facts, enclosure: Enclosure) -> dict[str, Any]:
         "tries_text": f"{facts.tries} of {facts.tries_allowed}" if facts.tries_allowed > 1 else str(facts.tries),
         "submitted": spoken_time(facts.submitted_at, facts.timezone),
         "finished": spoken_time(facts.finished_at, facts.timezone),
+        "next_try": facts.next_try_at and spoken_time(facts.next_try_at, facts.timezone),
+        "until": facts.deadline_at and spoken_time(facts.deadline_at, facts.timezone),
         "brief": reason.brief,
         "reason": sentence(facts.failure_text or reason.sentence),
         "advice": sentence(facts.advice or reason.advice),

@@ -4,6 +4,7 @@ not clear."""
 from gateway.outbox.collect import COLLECT, Collect
 from gateway.outbox.command import Command
 from gateway.outbox.decide import Decide
+from gateway.outbox.delay import Delay
 from gateway.outbox.enter import enter
 from gateway.outbox.hold import Hold
 from gateway.outbox.policy import HELD, Policy
@@ -25,6 +26,7 @@ __all__ = [
     "Collect",
     "Command",
     "Decide",
+    "Delay",
     "Hold",
     "Policy",
     "Prepare",

@@ -92,8 +92,9 @@ class Command:
         state = State.QUEUED if ready else State.PREPARING
         fresh = {"held_reason": "", "failure_reason": "", "failure_text": "", "finished_at": None, "next_try_at": None}
         # Whoever says so now wants it sent, however long it has waited for the word.
-        deadline = datetime.now(UTC) + self._settle.policy.deadline
-        faxes.change(tx, fax.id, [fax.state], state=state, deadline_at=deadline, **fresh, **more)
+        now, policy = datetime.now(UTC), self._settle.policy
+        times = {"deadline_at": now + policy.deadline, "delay_at": policy.delay_at(now)}
+        faxes.change(tx, fax.id, [fax.state], state=state, **times, **fresh, **more)
         for past in (COLLECT, PREPARE, TRANSMIT):
             jobs.drop(tx, past, fax.id)  # one that was set aside
         if ready:  # unless that was told before

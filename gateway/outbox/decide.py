@@ -1,4 +1,5 @@
-"""Deciding about a fax that waits for a person, by the one-time link of a mail.
+"""Deciding about a fax by the one-time link of a mail: the operator about one that waits for him, its sender about one
+that is late.
 
 To look at a link changes nothing of the fax: those who scan mails follow every link in them. Only an answer acts, and
 only once. Who looks and who answers is in the audit trail.
@@ -17,6 +18,8 @@ from gateway.store.decisions import Decision
 
 #: What waits for a person.
 WAITING = frozenset({State.HELD, State.UNKNOWN})
+#: What a link that only cancels can still cancel. Whether a fax of unknown outcome was sent is for the operator to say.
+STOPPABLE = frozenset({State.PREPARING, State.QUEUED, State.CALLING, State.SENDING, State.HELD})
 
 
 class Answer(StrEnum):
@@ -34,7 +37,7 @@ class Question:
     @property
     def open(self) -> bool:
         """Whether an answer would be taken."""
-        return self.decision.used_at is None and not self.decision.expired and self.fax.state in WAITING
+        return self.decision.used_at is None and not self.decision.expired and self.fax.state in _open_in(self.decision)
 
 
 class Decide:
@@ -64,9 +67,11 @@ class Decide:
         fax = faxes.get(tx, decision.fax_id, lock=True) if decision else None
         if decision is None or fax is None:
             raise refuse(Kind.NOT_FOUND, "this link is not known")
+        if decision.only not in ("", answer.value):
+            raise refuse(Kind.WRONG_STATE, "this link is not for that")
         if not decisions.use(tx, decision, answer.value):
             raise refuse(Kind.WRONG_STATE, "this link was used before, or has expired")
-        if fax.state not in WAITING:
+        if fax.state not in _open_in(decision):
             raise refuse(Kind.WRONG_STATE, f"the fax is {fax.state.value}: there is nothing to decide any more")
         act = self._command.release if answer is Answer.RELEASE else self._command.cancel
         said = act(tx, fax.id)
@@ -79,6 +84,10 @@ class Decide:
             state=fax.state.value,
         )
         return said
+
+
+def _open_in(decision: Decision) -> frozenset[State]:
+    return STOPPABLE if decision.only == Answer.CANCEL else WAITING
 
 
 def _done(fax: Fax, answer: Answer) -> Action:

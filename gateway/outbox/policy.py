@@ -1,7 +1,7 @@
 """What the outbox was told about how to send: one value for all its steps."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from gateway.attempt import Attempt, Handle
@@ -28,10 +28,10 @@ class Policy:
     further apart. ``unknown_patience`` is how long the carrier's list may stay silent about it before a person
     decides. ``lease`` is how long a worker may be silent: half of it must be left when the carrier is asked.
     ``pad`` gives short pages the whole length of the paper, ``deskew`` sets scans straight, and ``sight`` is what pages
-    are taken for. ``header`` says
-    whether the header line is put on every page, ``cover_template`` is the file of the cover page ("" for our own).
-    ``deadline`` is how long after a fax was accepted its last try may
-    begin. ``max_calls`` is what ``carrier`` may have at once, 0 for no limit.
+    are taken for. ``header`` says whether the header line is put on every page, ``cover_template`` is the file of the
+    cover page ("" for our own). ``deadline`` is how long after a fax was accepted its last try may begin,
+    ``delay_notice`` after how long its sender is told that it still waits (0: never). ``max_calls`` is what ``carrier``
+    may have at once, 0 for no limit.
     """
 
     public_url: str = ""
@@ -47,6 +47,7 @@ class Policy:
     header: bool = False
     cover_template: str = ""
     deadline: timedelta = timedelta(days=2)
+    delay_notice: timedelta = timedelta(hours=4)
     carrier: str = "telnyx"
     max_calls: int = 0
 
@@ -67,6 +68,10 @@ class Policy:
         if self.max_calls:
             keys.append((f"carrier:{self.carrier}", self.max_calls))
         return keys
+
+    def delay_at(self, since: datetime) -> datetime | None:
+        """Return when the sender of a fax is told that it still waits, which has waited *since* then."""
+        return since + self.delay_notice if self.delay_notice else None
 
     def document_url(self, token: str) -> str:
         """Where the carrier fetches the document *token*."""

@@ -150,7 +150,7 @@ class Settle:
 
     def too_late(self, tx: Tx, fax: Fax) -> bool:
         """End a fax that could not be sent in time; what has hindered it last is told."""
-        last = telnyx.sentence(fax.failure_reason).partition(". ")[0].rstrip(".") if fax.failure_reason else ""
+        last = telnyx.what(fax.failure_reason) if fax.failure_reason else ""
         text = f"{self._out_of_time()} The last try: {last}." if last else self._out_of_time()
         return self.fail(tx, fax.id, [State.PREPARING, State.QUEUED], telnyx.TOO_LATE, text)
 

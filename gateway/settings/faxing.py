@@ -88,6 +88,10 @@ class FaxSection(Section):
     deadline: Duration = Field(
         timedelta(days=2), description="How long after it was accepted the last try of a fax may begin."
     )
+    delay_notice: Duration = Field(
+        timedelta(hours=4),
+        description="After how long its sender is told, once, that a fax has not gone out yet. 0: never.",
+    )
     allowed_countries: Countries = Field(("US", "CA"), description="Where faxes may go.")
     allowed_number_types: Annotated[tuple[NumberType, ...], Listed] = Field(
         ("fixed_line", "mobile", "fixed_line_or_mobile", "toll_free", "voip", "personal_number", "uan"),

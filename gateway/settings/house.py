@@ -137,6 +137,10 @@ class Operator(Section):
     """The person who looks after the gateway."""
 
     email: Email = Field("", description="Who is told of held, unrouted and undeliverable faxes.")
+    outage_notice: Duration = Field(
+        timedelta(minutes=15),
+        description="After how long you are told that the carrier is away, and when it is back. 0: never.",
+    )
 
 
 class Dns(Section):

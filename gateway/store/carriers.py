@@ -4,6 +4,7 @@
 ask for pauses. Too many of them give the carrier a rest until
 ``open_until``; ``opened`` counts the rests in a row. After a rest one node may try (until ``probe_until``) before the
 others follow. ``pause_until`` is what the carrier itself has asked for, ``next_at`` when the next hand-over may begin.
+``answer`` is what the last failure was; ``told_since`` the beginning of an outage that the operator was told of.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, or_, select, update
 
-from gateway.store.database import changed, first, insert_new, lock_keys
+from gateway.store.database import Row, changed, first, insert_new, lock_keys
 from gateway.store.schema import carriers
 
 
@@ -34,9 +35,18 @@ def state(name: str) -> Select[Any]:
     return select(carriers).where(carriers.c.name == name)
 
 
-def failed(tx: Connection, name: str, rules: Breaker) -> datetime | None:
-    """Note a failure; return until when the carrier has a rest if this one is what brings it on."""
+def resting(tx: Connection, name: str) -> bool:
+    """Return whether nothing is handed over at the moment: the carrier has a rest, or has asked for a pause."""
+    row = first(tx, state(name))
+    paused = row is not None and row["pause_until"] is not None and row["pause_until"] > datetime.now(UTC)
+    return paused or (row is not None and row["open_until"] is not None)
+
+
+def failed(tx: Connection, name: str, rules: Breaker, answer: str = "") -> datetime | None:
+    """Note a failure, and what the *answer* was; return until when the carrier has a rest if this one is what brings it
+    on."""
     now, row = datetime.now(UTC), _locked(tx, name)
+    _set(tx, name, answer=answer)
     if row["open_until"] is not None:
         if row["open_until"] > now:
             return None  # asked before the rest began
@@ -59,6 +69,26 @@ def answered(tx: Connection, name: str) -> bool:
     ended = tx.execute(ends.with_for_update()).first() is not None
     _set(tx, name, **_WELL)
     return ended
+
+
+def begin_outage(tx: Connection, name: str, lasts: timedelta) -> Row | None:
+    """Return the row of a carrier that has been away for as long as *lasts* when the operator has not been told so: who
+    gets it tells him."""
+    there = (carriers.c.open_until.is_not(None), carriers.c.failing_since <= datetime.now(UTC) - lasts)
+    untold = (carriers.c.name == name, carriers.c.told_since.is_(None), *there)
+    if not changed(tx, update(carriers).where(*untold).values(told_since=carriers.c.failing_since)):
+        return None
+    return first(tx, state(name))
+
+
+def end_outage(tx: Connection, name: str) -> datetime | None:
+    """Return since when a carrier had been away that is back, when the operator knows of the one and not of the other:
+    who gets it tells him."""
+    over = (carriers.c.name == name, carriers.c.told_since.is_not(None), carriers.c.open_until.is_(None))
+    since: datetime | None = tx.execute(select(carriers.c.told_since).where(*over).with_for_update()).scalar()
+    if since is not None:
+        _set(tx, name, told_since=None)
+    return since
 
 
 def probe(tx: Connection, name: str, lasts: timedelta) -> bool:

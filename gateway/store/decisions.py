@@ -16,7 +16,8 @@ LASTS = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A link. ``action`` is what was decided by it, "" while nothing was."""
+    """A link. ``action`` is what was decided by it, "" while nothing was; ``only`` the one answer that it is good for,
+    "" for any."""
 
     id: UUID
     fax_id: UUID
@@ -24,6 +25,7 @@ class Decision:
     expires_at: datetime
     used_at: datetime | None = None
     action: str = ""
+    only: str = ""
 
     @property
     def expired(self) -> bool:
@@ -31,11 +33,11 @@ class Decision:
         return self.expires_at <= datetime.now(UTC)
 
 
-def insert(tx: Connection, token: str, fax_id: UUID) -> UUID:
-    """Make *token* good for deciding about a fax; return the decision's id."""
+def insert(tx: Connection, token: str, fax_id: UUID, only: str = "") -> UUID:
+    """Make *token* good for deciding about a fax (*only* in this way, if one is given); return the decision's id."""
     now, identity = datetime.now(UTC), new_id()
     row = {"id": identity, "digest": digest(token), "fax_id": fax_id, "created_at": now, "expires_at": now + LASTS}
-    add(tx, decisions, row)
+    add(tx, decisions, row | {"only": only})
     return identity
 
 

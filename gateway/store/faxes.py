@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, func, select, text, update
 
 from gateway.fax import FINAL, Direction, Fax, Origin, Quality, State
 from gateway.store.database import Database, Row, add, changed, first, lock_keys, older_than, one
@@ -68,6 +68,15 @@ def out_of_time(tx: Connection, limit: int = 200) -> list[Fax]:
     waiting = faxes.c.state.in_([State.PREPARING.value, State.QUEUED.value])
     late = select(faxes).where(waiting, faxes.c.deadline_at <= datetime.now(UTC)).order_by(faxes.c.deadline_at)
     rows = tx.execute(late.limit(limit).with_for_update(skip_locked=True)).mappings()
+    return [fax_from({str(name): value for name, value in row.items()}) for row in rows]
+
+
+def late(tx: Connection, limit: int = 200) -> list[Fax]:
+    """Return faxes that wait for a try and whose senders are to be told so now, locked; those that others decide over
+    are left out."""
+    waiting = text("state = 'queued' AND delay_at IS NOT NULL")  # as the index says it
+    due = select(faxes).where(waiting, faxes.c.delay_at <= datetime.now(UTC), _THERE).order_by(faxes.c.delay_at)
+    rows = tx.execute(due.limit(limit).with_for_update(skip_locked=True)).mappings()
     return [fax_from({str(name): value for name, value in row.items()}) for row in rows]
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, select, tuple_, update
 
-from gateway.store.database import WOKEN, add, changed, insert_new, lock_keys
+from gateway.store.database import WOKEN, Row, add, changed, first, insert_new, lock_keys
 from gateway.store.lease import ALWAYS, Lease, LeaseLost
 from gateway.store.schema import holds, jobs, nodes
 
@@ -188,6 +188,17 @@ def exists(tx: Connection, kind: str, subject: object) -> bool:
     """Return whether a job of this kind is there for *subject*, in any state."""
     found = select(jobs.c.id).where(jobs.c.kind == kind, jobs.c.subject == str(subject)).limit(1)
     return tx.execute(found).first() is not None
+
+
+def waiting(tx: Connection, kind: str, subject: object) -> Row | None:
+    """Return the job of this kind for *subject*, in whatever state, None when there is none."""
+    return first(tx, select(jobs).where(jobs.c.kind == kind, jobs.c.subject == str(subject)).limit(1))
+
+
+def number_of(tx: Connection, kind: str) -> int:
+    """Return how many jobs of this kind wait, for a moment or for hours."""
+    wait = (jobs.c.kind == kind, jobs.c.state.in_(["ready", "scheduled", "blocked"]))
+    return int(tx.execute(select(func.count()).select_from(jobs).where(*wait)).scalar_one())
 
 
 def move_due(tx: Connection) -> int:

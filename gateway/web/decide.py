@@ -1,4 +1,4 @@
-"""``/decide/{token}``: the page behind the one-time link of the operator's mail. GET shows, only the button acts."""
+"""``/decide/{token}``: the page behind the one-time link of a mail. GET shows, only the button acts."""
 
 import base64
 import hashlib
@@ -50,7 +50,7 @@ class DecidePages:
             return _page(404, "This link is not known", ["Perhaps it was cut off in the mail. " + _AGAIN])
         if not question.open:
             return _closed(question)
-        return _page(200, _title(question.fax), _paragraphs(question.fax), _details(question.fax), _buttons(question))
+        return _page(200, _title(question), _paragraphs(question), _details(question.fax), _buttons(question))
 
     async def answer(self, request: web.Request) -> web.Response:
         """Do what the button says, once."""
@@ -71,21 +71,28 @@ class DecidePages:
 
 def _closed(question: Question) -> web.Response:
     decision, fax = question.decision, question.fax
+    more = [] if decision.only else [_AGAIN]
     if decision.used_at is not None:
         done = "to send the fax" if decision.action == Answer.RELEASE else "to cancel the fax"
-        return _page(410, "This link was used", [f"It was used {done}. The fax is {fax.state.value} now.", _AGAIN])
+        return _page(410, "This link was used", [f"It was used {done}. The fax is {fax.state.value} now.", *more])
     if decision.expired:
-        return _page(410, "This link has expired", [f"The fax is {fax.state.value}.", _AGAIN])
+        return _page(410, "This link has expired", [f"The fax is {fax.state.value}.", *more])
     return _page(200, "Nothing to decide any more", [f"The fax to {pretty(fax.to_number)} is {fax.state.value}."])
 
 
-def _title(fax: Fax) -> str:
+def _title(question: Question) -> str:
+    fax = question.fax
+    if question.decision.only:
+        return f"Cancel the fax to {pretty(fax.to_number)}?"
     if fax.state is State.UNKNOWN:
         return f"Was the fax to {pretty(fax.to_number)} sent?"
     return f"Shall the fax to {pretty(fax.to_number)} be sent?"
 
 
-def _paragraphs(fax: Fax) -> list[str]:
+def _paragraphs(question: Question) -> list[str]:
+    fax = question.fax
+    if question.decision.only:
+        return ["It has not arrived yet, and is tried further. Nothing happens before you press the button."]
     reason = [fax.held_reason.rstrip(".") + "."] if fax.held_reason else []
     if fax.state is not State.UNKNOWN:
         return [*reason, "It waits until somebody decides. Nothing happens before you press a button."]
@@ -104,6 +111,8 @@ def _details(fax: Fax) -> list[tuple[str, str]]:
 
 
 def _buttons(question: Question) -> list[tuple[str, str]]:
+    if question.decision.only:
+        return [(question.decision.only, "Cancel the fax")]
     again = question.fax.state is State.UNKNOWN
     return [
         (Answer.RELEASE.value, "Send it again" if again else "Send it"),

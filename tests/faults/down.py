@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.carriers.emulator.app import Emulator
+from gateway.demo.catcher import CaughtMail
 from gateway.dialects.telnyx import UNREACHABLE
 from tests.faults.clock import Clock
 from tests.faults.fault import Fault, Report
 from tests.faults.front import NAME, Front, front
 from tests.faults.scene import Scene, scene
+from tests.scenarios.installation import REALM, SENDER
 
 BURST = 5
+OPERATOR = f"operator@{REALM}"
+AWAY, BACK = "The carrier has not answered as it should since", "The carrier answers again, after"
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,10 @@ class Carrier:
 
     async def turn(self, way: Way) -> None:
         """Be down in this way, or UP."""
-        self.emulator.faults.down_status, self.emulator.faults.silent = way.status, way.silent
+        faults = self.emulator.faults
+        # Behind a bad door it is down as well: while the door turns nobody shall slip through.
+        faults.down_status = 503 if way.status is None and way is not UP else way.status
+        faults.silent = way.silent
         await self.front.turn(way.door)
 
     def asked(self) -> int:
@@ -115,8 +122,31 @@ async def day(folder: Path, size: int) -> Report:
             await _leap(clock, STEP)
             verdict = await stage.judged(patience=120)
             took = time.monotonic() - began
+            late = await _people_were_told(stage, size)
     assert verdict.outcomes == {"delivered": waiting}, f"a fax failed by it: {verdict.outcomes}"
-    return Report(STEPS // 3, verdict, [took], f"asked {asked} times in {STEPS * STEP / 3600:.1f} hours")
+    note = (
+        f"asked {asked} times in {STEPS * STEP / 3600:.1f} hours; {late} senders and the operator were told, each once"
+    )
+    return Report(STEPS // 3, verdict, [took], note)
+
+
+async def _people_were_told(stage: Scene, size: int) -> int:
+    """Who has waited since the beginning knows that his fax was late, and the operator that the carrier was away and is
+    back. Return how many senders were told."""
+    house = stage.house
+    await house.until(
+        lambda: house.mails(OPERATOR) and BACK in _text(house.mails(OPERATOR)[-1]), "word that it is back"
+    )
+    told = [AWAY in _text(mail) for mail in house.mails(OPERATOR)]
+    assert told == [True, False] * (len(told) // 2), f"not in turn: {told}"
+    late = [str(mail.parsed["X-Fax-Id"]) for mail in house.mails(SENDER, "delayed")]
+    assert len(late) == len(set(late)), f"told twice that it is late: {late}"
+    assert len(late) >= size, "those who have waited the whole day were not told"
+    return len(late)
+
+
+def _text(mail: CaughtMail) -> str:
+    return " ".join(mail.content.decode().split())
 
 
 def _only_waiting(stage: Scene, asked: int) -> None:

@@ -129,6 +129,8 @@ class _Case:
         return told
 
     def _outcome(self, verdict: Verdict, name: str, number: str, told: dict[str, set[str]]) -> None:
+        if len(told.get("delayed", ())) > 1:  # no outcome: an outcome follows
+            verdict.faults.append(Fault("doubled", f"{name} was told {len(told['delayed'])} times that it is late"))
         ends = [(_ENDS[tale], each) for tale, ids in told.items() if tale in _ENDS for each in ids]
         if len(ends) > 1:
             verdict.faults.append(Fault("doubled", f"{name} has {len(ends)} outcomes: {sorted(ends)}"))

@@ -219,6 +219,29 @@ def test_an_incoming_fax_that_does_not_end_is_stuck(story: Story) -> None:
     assert story.faults() == ["stuck"]
 
 
+# -- mails about a delay -----------------------------------------------------------------------------------------------
+
+
+def test_a_mail_about_a_delay_is_no_outcome(story: Story) -> None:
+    story.mail(1)
+    story.carried("c1", "queued", "delivered")
+    story.told(1, "delayed")
+    assert story.faults() == ["stuck"]
+    story.told(1, "receipt")
+    assert story.faults() == []
+    story.told(1, "failure")
+    assert story.faults() == ["doubled"], "two outcomes, whatever else was told"
+
+
+def test_a_delay_that_is_told_twice_is_doubled(story: Story) -> None:
+    story.mail(1)
+    story.carried("c1", "queued", "delivered")
+    for serial in range(2):
+        story.told(1, "delayed", serial=str(serial))
+    story.told(1, "receipt")
+    assert story.faults() == ["doubled"]
+
+
 # -- mails that nobody takes -------------------------------------------------------------------------------------------
 
 

@@ -42,6 +42,7 @@ FACTS = Facts(
     subject_submitted="Diagnosis of Mrs Doe",
     faxbox_name="Front desk",
 )
+ANSWERS = {Tale.RECEIPT, Tale.FAILURE, Tale.DELAYED, Tale.HELD}
 DOCUMENT = Attachment("", "application/pdf", pdf(3))
 PREVIEW = Attachment("first.png", "image/png", png(), inline=True, cid="page-1")
 
@@ -107,7 +108,7 @@ def test_every_tale_is_a_mail_with_two_alternatives_and_nothing_left_open(tale: 
 @pytest.mark.parametrize("tale", list(Tale))
 def test_every_tale_has_the_headers_that_the_outside_relies_on(tale: Tale) -> None:
     mail = read(composed(tale))
-    answers = tale in {Tale.RECEIPT, Tale.FAILURE, Tale.HELD}
+    answers = tale in ANSWERS
     assert mail["Auto-Submitted"] == ("auto-replied" if answers else "auto-generated")
     assert mail["Message-ID"] == "<0193a2b4.receipt.1@fax.example.com>"
     assert mail["X-Fax-Id"] == str(FAX_ID)
@@ -120,7 +121,7 @@ def test_every_tale_has_the_headers_that_the_outside_relies_on(tale: Tale) -> No
 @pytest.mark.parametrize("tale", list(Tale))
 def test_answers_have_the_null_path_and_all_others_a_sender_that_a_bounce_comes_back_to(tale: Tale) -> None:
     mail = composed(tale)
-    assert mail.envelope_sender == ("" if tale in {Tale.RECEIPT, Tale.FAILURE, Tale.HELD} else SENDER)
+    assert mail.envelope_sender == ("" if tale in ANSWERS else SENDER)
     assert mail.recipient == "alice@example.org"
 
 
@@ -166,6 +167,13 @@ def test_a_mail_about_no_fax_still_says_that_it_is_ours() -> None:
             Tale.FAILURE,
             {"failure_reason": Kind.DOCUMENT_ENCRYPTED},
             "Fax to +1 202-555-0123: not delivered - the document has a password",
+        ),
+        (Tale.DELAYED, {}, "Fax to +1 202-555-0123: delayed"),
+        (Tale.DELAYED, {"failure_reason": "user_busy"}, "Fax to +1 202-555-0123: delayed - the line was busy"),
+        (
+            Tale.DELAYED,
+            {"failure_reason": "carrier_unreachable"},
+            "Fax to +1 202-555-0123: delayed - the carrier was unavailable",
         ),
         (Tale.HELD, {}, "Fax to +1 202-555-0123: waiting for approval"),
         (Tale.HELD, {"unknown": True}, "Fax to +1 202-555-0123: outcome not known"),

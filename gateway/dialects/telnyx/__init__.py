@@ -13,6 +13,7 @@ from gateway.dialects.telnyx.failures import (
     UNREACHABLE,
     outcome,
     sentence,
+    what,
 )
 from gateway.dialects.telnyx.fax import fax_object
 from gateway.dialects.telnyx.media import media_object
@@ -56,5 +57,6 @@ __all__ = [
     "sentence",
     "status",
     "webhook_body",
+    "what",
     "write_time",
 ]

@@ -92,6 +92,11 @@ def outcome(failure_reason: str) -> Outcome:
     return FAILURES[failure_reason][0] if failure_reason in FAILURES else Outcome.OTHER
 
 
+def what(failure_reason: str) -> str:
+    """Return what a failure means in its first sentence, without what to do."""
+    return sentence(failure_reason).partition(". ")[0].rstrip(".")
+
+
 def sentence(failure_reason: str) -> str:
     """Return what a failure means and what to do, for people; an unknown word is shown as it came."""
     if failure_reason in FAILURES:

@@ -83,6 +83,8 @@ shares = Table(
 
 #: No deadline runs for a fax that the carrier has, or that waits for a person.
 _WAITING = text("state IN ('preparing', 'queued')")
+#: Whose senders are told when it takes long.
+_LATE = text("state = 'queued' AND delay_at IS NOT NULL")
 #: At its end here, and still at the carrier.
 _AT_CARRIER = text("finished_at IS NOT NULL AND carrier_fax_id <> '' AND NOT carrier_forgets")
 
@@ -120,6 +122,7 @@ faxes = Table(
     Column("tries_allowed", Integer, nullable=False, server_default="1"),
     Column("next_try_at", UtcDateTime),
     Column("deadline_at", UtcDateTime),
+    Column("delay_at", UtcDateTime),
     Column("failure_reason", Text, nullable=False, server_default=""),
     Column("failure_text", Text, nullable=False, server_default=""),
     Column("held_reason", Text, nullable=False, server_default=""),
@@ -160,6 +163,7 @@ faxes = Table(
     ),
     Index("ix_faxes_carrier", "finished_at", "id", sqlite_where=_AT_CARRIER, postgresql_where=_AT_CARRIER),
     Index("ix_faxes_deadline", "deadline_at", sqlite_where=_WAITING, postgresql_where=_WAITING),
+    Index("ix_faxes_delay", "delay_at", sqlite_where=_LATE, postgresql_where=_LATE),
     Index(
         "ix_faxes_open",
         "direction",

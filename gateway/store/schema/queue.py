@@ -57,6 +57,9 @@ carriers = Table(
     Column("probe_until", UtcDateTime),
     Column("pause_until", UtcDateTime),
     Column("next_at", UtcDateTime),
+    # What it answered last when it failed, and the beginning of the outage that the operator was told of.
+    Column("answer", Text, nullable=False, server_default=""),
+    Column("told_since", UtcDateTime),
 )
 
 nodes = Table(

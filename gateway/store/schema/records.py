@@ -62,6 +62,7 @@ smtplog = Table(
 )
 
 #: One-time links of our mails, by which somebody decides about a fax. Of the link's token there is only the digest.
+#: ``only`` is the one answer that a link is good for, "" for any.
 decisions = Table(
     "decisions",
     metadata,
@@ -72,4 +73,5 @@ decisions = Table(
     Column("expires_at", UtcDateTime, nullable=False, index=True),
     Column("used_at", UtcDateTime),
     text_column("action", 16),
+    text_column("only", 16),
 )

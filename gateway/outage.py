@@ -1,0 +1,67 @@
+"""A carrier that is away for long: the operator is told once, and once when it is back, whichever node sees it."""
+
+from datetime import UTC, datetime, timedelta
+
+from gateway import logs
+from gateway.notify import Notify
+from gateway.outbox import TRANSMIT
+from gateway.store import carriers, jobs
+from gateway.store.database import Database, Row, Tx
+
+log = logs.logger(__name__)
+
+
+class Outage:
+    """Looks at the gate before the carrier *name*; what lasts for less than *patience* is nobody's business (0: nothing
+    is ever told)."""
+
+    def __init__(self, db: Database, notify: Notify, name: str, patience: timedelta) -> None:
+        self._db = db
+        self._notify = notify
+        self._name = name
+        self._patience = patience
+
+    async def look(self) -> None:
+        """Tell what there is to tell."""
+        if self._patience:
+            await self._db.write(self.tell)
+
+    def tell(self, tx: Tx) -> None:
+        """The same inside a unit: the mark that it was told and the mail are one."""
+        if (since := carriers.end_outage(tx, self._name)) is not None:
+            self._over(tx, since)
+        if (row := carriers.begin_outage(tx, self._name, self._patience)) is not None:
+            self._begun(tx, row)
+
+    def _begun(self, tx: Tx, row: Row) -> None:
+        since: datetime = row["failing_since"]
+        advice = (
+            f"What it has said last: {row['answer'] or 'nothing'}. {self._waiting(tx)}. None fails by this before its "
+            "deadline: they go out by themselves when it is back, and you are told then. faxgate check asks it again."
+        )
+        note = f"The carrier has not answered as it should since {_at(since)}"
+        serial = f"outage-{self._name}-{since.isoformat()}"
+        self._notify.operator_without_fax(tx, note, "", serial, advice=advice)
+
+    def _over(self, tx: Tx, since: datetime) -> None:
+        lasted = spoken(datetime.now(UTC) - since)
+        note = f"The carrier answers again, after {lasted} (since {_at(since)})"
+        serial = f"back-{self._name}-{since.isoformat()}"
+        self._notify.operator_without_fax(tx, note, "", serial, advice=f"{self._waiting(tx)}.")
+
+    def _waiting(self, tx: Tx) -> str:
+        number = jobs.number_of(tx, TRANSMIT)
+        return "One fax waits to be sent" if number == 1 else f"{number or 'No'} faxes wait to be sent"
+
+
+def spoken(time: timedelta) -> str:
+    """A duration in its two largest units: "3 h 20 min"."""
+    minutes = max(1, round(time.total_seconds() / 60))
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [(days, "d"), (hours, "h"), (rest, "min")]
+    first = next(index for index, (number, _) in enumerate(parts) if number)
+    return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number)
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
