@@ -60,9 +60,6 @@ class Database(Protocol):
         """Return all rows, as mappings from column names. *values* are those of the statement's named parameters; a
         statement that is asked with them is made once and kept, and what it compiles to is too."""
 
-    async def together(self, *asked: Asked) -> list[list[Row]]:
-        """Return the rows of several statements, in one way to the database and back."""
-
     async def migrate(self, work: Callable[[Connection], T]) -> T:
         """Run schema work on a connection of its own, in one transaction."""
 

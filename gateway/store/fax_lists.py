@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Integer, Select, String, func, literal_column, select, text, type_coerce
 
 from gateway.fax import Fax
-from gateway.store.database import Asked, Database, Row
+from gateway.store.database import Asked, Database
 from gateway.store.faxes import fax_from
 from gateway.store.paging import Position, Stretch, later, stretched
 from gateway.store.schema import faxes
@@ -31,15 +31,13 @@ def whole(name: str, account_id: UUID, stretch: Stretch, faxbox_id: UUID | None 
 
 
 def places(name: str, account_id: UUID, stretch: Stretch, faxbox_id: UUID | None = None) -> Asked:
-    """The same stretch, but of each fax its id, created_at and updated_at only, all in one row with one text
-    (``placed``): fifty rows cost as many changes from thread to thread, and most are only compared with those of the
-    request before."""
+    """The same stretch, but of each fax its id, created_at and updated_at only, all in one value (``placed``): fifty
+    rows cost as many changes from thread to thread, and most are only compared with those of the request before."""
     return _asked(name, account_id, stretch, faxbox_id, True)
 
 
-def placed(rows: Sequence[Row]) -> list[str]:
-    """Return the places that ``places`` asks for, each as a text: equal texts are the same fax, unchanged."""
-    found = rows[0]["places"]
+def placed(found: str | None) -> list[str]:
+    """Return the places that ``places`` has *found*, each as a text: equal texts are the same fax, unchanged."""
     return found.split(_NEXT) if found else []
 
 

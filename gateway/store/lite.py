@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from gateway import metrics
 from gateway.errors import Kind, refuse
-from gateway.store.database import NO_SPACE, WOKEN, Asked, Before, Row, closed, disk_full, shielded
+from gateway.store.database import NO_SPACE, WOKEN, Before, Row, closed, disk_full, shielded
 from gateway.store.inserts import execute
 from gateway.store.plan import Plan
 from gateway.store.readers import BUSY_MS, Readers
@@ -181,21 +181,15 @@ class Lite:
 
     async def rows(self, statement: Select[Any], values: Mapping[str, Any] | None = None) -> list[Row]:
         """See Database."""
-        (found,) = await self.together((statement, values))
-        return found
-
-    async def together(self, *asked: Asked) -> list[list[Row]]:
-        """See Database."""
         if self._closed:
             raise closed()
-        plans = [self._plan(statement, values) for statement, values in asked]
-        prepared = [(plan.sql, plan.parameters(values or {})) for plan, (_, values) in zip(plans, asked, strict=True)]
+        plan = self._plan(statement, values)
         try:
-            raw = await self._readers.fetch(prepared)
+            raw = await self._readers.fetch(plan.sql, plan.parameters(values or {}))
         except sqlite3.Error as error:
             told = translated(error)
             raise told from told.__cause__
-        return [plan.read(rows) for plan, rows in zip(plans, raw, strict=True)]
+        return plan.read(raw)
 
     def _plan(self, statement: Select[Any], values: Mapping[str, Any] | None) -> Plan:
         """Return the plan of a statement; that of one which is asked with *values* is kept."""

@@ -1,6 +1,6 @@
 """Lists by keyset: a page begins behind a position, so that the last of a million rows costs what the first does."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,7 @@ class Stretch:
 
     def of(self, limit: int, before: Position | None = None) -> "Stretch":
         """Return the same with another *limit*, and behind another position if one is given."""
-        return replace(self, limit=limit, before=before or self.before)
+        return Stretch(limit, before or self.before, self.since, self.until, self.ascending)
 
     def criteria(self) -> dict[str, Any]:
         """Return the fields by name, for the listing of a table."""

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.errors import ConfigurationError, Kind, refuse
 from gateway.store.bell import Bell
-from gateway.store.database import NO_SPACE, WOKEN, Asked, Before, Row, closed, disk_full, shielded
+from gateway.store.database import NO_SPACE, WOKEN, Before, Row, closed, disk_full, shielded
 from gateway.store.schema import metadata
 from gateway.store.transfer import at_one_moment, copy_rows, lone_file
 
@@ -98,17 +98,12 @@ class Postgres:
 
     async def rows(self, statement: Select[Any], values: Mapping[str, Any] | None = None) -> list[Row]:
         """See Database."""
-        (found,) = await self.together((statement, values))
-        return found
-
-    async def together(self, *asked: Asked) -> list[list[Row]]:
-        """See Database."""
         if self._closed:
             raise closed()
         try:
             async with self._engine.connect() as connection:
-                results = [await connection.execute(statement, values) for statement, values in asked]
-                return [[dict(row) for row in result.mappings()] for result in results]
+                found = await connection.execute(statement, values)
+                return [dict(row) for row in found.mappings()]
         except _TROUBLE as error:
             _tell(translated(error), error)
 

@@ -1,11 +1,12 @@
 """Accounts, tokens, applications, faxboxes, SMTP users, numbers: who owns what. Changes raise the routing revision."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, bindparam, delete, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, null, or_, select, true, update
 from sqlalchemy import Table as Table  # noqa: PLC0414 - exported: rows.py names a table of this module by it
 
 from gateway.account import Account, SmtpUser, Token
@@ -18,6 +19,7 @@ from gateway.store.schema import accounts, applications, faxboxes, numbers, revi
 
 ROUTING = "routing"
 T = TypeVar("T")
+_TOKEN = tuple(each.name for each in fields(Token))
 
 
 def account_from(row: Row) -> Account:
@@ -41,8 +43,8 @@ def number_from(row: Row) -> Number:
 
 
 def token_from(row: Row) -> Token:
-    """Make the noun of a row of ``tokens``; the digest stays behind."""
-    return Token(**{name: value for name, value in row.items() if name not in {"digest", "above"}})
+    """Make the noun of a row of ``tokens``; the digest, and what stands beside it, stay behind."""
+    return Token(**{name: row[name] for name in _TOKEN})
 
 
 def smtp_user_from(row: Row) -> SmtpUser:
@@ -235,17 +237,24 @@ def lineage(account_id: UUID) -> Select[Any]:
     return select(line.c.id)
 
 
-def reach(digest: str, account_id: UUID) -> Asked:
+def reach(digest: str, account_id: UUID, also: Asked | None = None) -> Asked:
     """The token whose secret has this digest, once for each account of the lineage of *account_id* (its id is
-    ``above``), or once with None when there is no such account."""
-    return _reach(), {"digest": digest, "account": account_id}
+    ``above``), or once with None when there is no such account.
+
+    *also* asks for one value, whose parameter ``account`` is that account; it stands beside them as ``also``. Looked
+    for in one statement they cost one way to the database.
+    """
+    statement, values = also or (None, None)
+    return _reach(statement), {**(values or {}), "digest": digest, "account": account_id}
 
 
-@lru_cache(maxsize=1)
-def _reach() -> Select[Any]:
+@lru_cache(maxsize=256)
+def _reach(also: Select[Any] | None) -> Select[Any]:
     line = lineage(later("account", accounts.c.id.type)).subquery()  # type: ignore[arg-type]  # in its place
     wanted = tokens.c.digest == later("digest", tokens.c.digest.type)
-    return select(tokens, line.c.id.label("above")).select_from(tokens.outerjoin(line, true())).where(wanted)
+    value: ColumnElement[Any] = null() if also is None else also.correlate(None).scalar_subquery()
+    shown = select(tokens, line.c.id.label("above"), value.label("also"))
+    return shown.select_from(tokens.outerjoin(line, true())).where(wanted)
 
 
 def note_use(tx: Connection, token_id: UUID, at: datetime) -> None:

@@ -7,7 +7,6 @@ moment: the way to its thread and back costs more than most of what is asked.
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +15,15 @@ import aiosqlite
 #: How many there are, how many who ask go to one together, and how long one waits for a lock, in milliseconds.
 READERS, TOGETHER, BUSY_MS = 2, 8, 5000
 
-#: Statements with their parameters.
-Asked = Sequence[tuple[str, dict[str, Any]]]
+_Asked = tuple[str, dict[str, Any]]
 
 
 @dataclass(slots=True)
 class _Waiting:
-    asked: Asked
-    future: "asyncio.Future[list[list[Any]]]"
+    asked: _Asked
+    future: "asyncio.Future[list[Any]]"
 
-    def settle(self, found: list[list[Any]] | Exception) -> None:
+    def settle(self, found: list[Any] | Exception) -> None:
         if self.future.done():  # who asked has left
             return
         if isinstance(found, Exception):
@@ -55,9 +53,9 @@ class Readers:
                 await reader.execute_fetchall(f"PRAGMA {pragma}")
             self._free.append(reader)
 
-    async def fetch(self, asked: Asked) -> list[list[Any]]:
-        """Return the rows of each statement, as sqlite3 gives them. Raises what it raises (``sqlite3.Error``)."""
-        waiting = _Waiting(asked, self._loop.create_future())
+    async def fetch(self, sql: str, parameters: dict[str, Any]) -> list[Any]:
+        """Return the rows of a statement, as sqlite3 gives them. Raises what it raises (``sqlite3.Error``)."""
+        waiting = _Waiting((sql, parameters), self._loop.create_future())
         self._waiting.append(waiting)
         if self._free and not self._handing_out:
             self._handing_out = True
@@ -81,7 +79,7 @@ class Readers:
 
     async def _read(self, reader: aiosqlite.Connection, some: list[_Waiting]) -> None:
         asked = [waiting.asked for waiting in some]
-        every: list[list[list[Any]] | Exception]
+        every: list[list[Any] | Exception]
         try:
             # aiosqlite's own methods are made of it; each of them goes to the thread and back.
             every = await reader._execute(_fetched, reader._conn, asked)  # type: ignore[no-untyped-call]  # of its own
@@ -93,17 +91,19 @@ class Readers:
             waiting.settle(found)
 
 
-def _fetched(connection: sqlite3.Connection, every: list[Asked]) -> list[list[list[Any]] | Exception]:
+def _fetched(connection: sqlite3.Connection, every: list[_Asked]) -> list[list[Any] | Exception]:
+    if len(every) == 1:
+        return [_rows(connection, *every[0])]
     connection.execute("BEGIN")  # else each statement would lock and unlock the file by itself
     try:
-        return [_rows(connection, asked) for asked in every]
+        return [_rows(connection, *asked) for asked in every]
     finally:
         if connection.in_transaction:  # an error of the disk ends it (https://sqlite.org/lang_transaction.html)
             connection.execute("COMMIT")
 
 
-def _rows(connection: sqlite3.Connection, asked: Asked) -> list[list[Any]] | Exception:
+def _rows(connection: sqlite3.Connection, sql: str, parameters: dict[str, Any]) -> list[Any] | Exception:
     try:
-        return [connection.execute(sql, parameters).fetchall() for sql, parameters in asked]
+        return connection.execute(sql, parameters).fetchall()
     except Exception as error:  # it is that of one who asks, and not of the others
         return error

@@ -38,14 +38,14 @@ class Auth:
         row = await one(self._db, provision.token_by_digest(digest(secret))) if _possible(secret) else None
         return await self._valid(row)
 
-    async def reach(self, secret: str, account_id: UUID, *also: Asked) -> tuple[Token, list[UUID], list[list[Row]]]:
+    async def reach(self, secret: str, account_id: UUID, also: Asked | None = None) -> tuple[Token, list[UUID], object]:
         """Return the token that *secret* opens, the account and all that stand above it (empty when there is none),
-        and what else was asked for, all in one way to the database. Raises the fault 401."""
+        and the value that *also* asks for (``provision.reach``). Raises the fault 401."""
         if not _possible(secret):
-            return await self._valid(None), [], []
-        rows, *others = await self._db.together(provision.reach(digest(secret), account_id), *also)
+            return await self._valid(None), [], None
+        rows = await self._db.rows(*provision.reach(digest(secret), account_id, also))
         token = await self._valid(rows[0] if rows else None)
-        return token, [row["above"] for row in rows if row["above"] is not None], others
+        return token, [row["above"] for row in rows if row["above"] is not None], rows[0]["also"]
 
     async def _valid(self, row: Row | None) -> Token:
         token = None if row is None else provision.token_from(row)

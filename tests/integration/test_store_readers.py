@@ -38,7 +38,7 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> list[None]:
 
 
 async def one(readers: Readers, sql: str, **parameters: Any) -> Any:
-    (((value,),),) = await readers.fetch([(sql, parameters)])
+    ((value,),) = await readers.fetch(sql, parameters)
     return value
 
 
@@ -66,8 +66,8 @@ async def test_a_mistake_is_that_of_one_who_made_it(readers: Readers) -> None:
 
 async def test_who_ends_the_transaction_disturbs_nobody(readers: Readers) -> None:
     # As SQLite does by itself when the disk fails.
-    ended, found = await asyncio.gather(readers.fetch([("ROLLBACK", {})]), one(readers, "SELECT 1"))
-    assert (ended, found) == ([[]], 1)
+    ended, found = await asyncio.gather(readers.fetch("ROLLBACK", {}), one(readers, "SELECT 1"))
+    assert (ended, found) == ([], 1)
     assert await one(readers, "SELECT 2") == 2
 
 
@@ -120,11 +120,11 @@ async def test_what_is_read_together_is_of_one_moment(readers: Readers, tmp_path
         other.execute("PRAGMA journal_mode=WAL")
         other.execute("CREATE TABLE t (n)")
         other.execute("INSERT INTO t VALUES (1)")
-    waiting = asyncio.create_task(readers.fetch([("SELECT n FROM t", {}), (LONG, {}), ("SELECT n FROM t", {})]))
+    asked = [asyncio.create_task(one(readers, sql)) for sql in ("SELECT n FROM t", LONG, "SELECT n FROM t")]
     await asyncio.sleep(0.05)
     with other:
         other.execute("UPDATE t SET n = 2")
     other.close()
-    before, _, after = await waiting
+    before, _, after = await asyncio.gather(*asked)
     assert before == after
     assert await one(readers, "SELECT n FROM t") == 2

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Generic, Literal, NotRequired, TypeVar
 
 from typing_extensions import TypedDict
@@ -80,8 +81,11 @@ def success(
     if revision:
         envelope["revision"] = revision
     if page is not None:
-        keys = {"start_key": page.start_key, "next_start_key": page.next_start_key}
-        envelope |= {"page_size": page.size} | {name: key for name, key in keys.items() if key}
+        envelope["page_size"] = page.size
+        if page.start_key:
+            envelope["start_key"] = page.start_key
+        if page.next_start_key:
+            envelope["next_start_key"] = page.next_start_key
     return envelope
 
 
@@ -102,12 +106,18 @@ def invalid_field(path: str, rule: str, message: str, **about: object) -> dict[s
     return {path: {rule: {"message": message, **about}}}
 
 
+@lru_cache(maxsize=2)
+def _written(seconds: int) -> str:
+    """All answers of a second say the same."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _envelope(data: object, status: str, request_id: str, at: datetime, auth_token: str) -> dict[str, Any]:
     envelope: dict[str, Any] = {
         "data": data,
         "status": status,
         "request_id": request_id,
-        "timestamp": f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z",
+        "timestamp": _written(int(at.timestamp())),
     }
     if auth_token:
         envelope["auth_token"] = auth_token

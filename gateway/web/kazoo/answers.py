@@ -96,7 +96,7 @@ def refused(request: web.Request, fault: Fault) -> web.Response:
 
 def _json(body: bytes, status: int, headers: Mapping[str, str]) -> web.Response:
     """Answer JSON without a charset (RFC 8259, section 11): some clients compare the content type as a whole."""
-    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+    return web.Response(body=body, status=status, headers={"Content-Type": "application/json", **headers})
 
 
 def invalid(path: str, rule: str, message: str, **about: object) -> Fault:

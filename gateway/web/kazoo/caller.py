@@ -1,16 +1,18 @@
 """Who calls Kazoo's API, and for which account."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
 
 from gateway.account import Token
 from gateway.audit import Actor
-from gateway.store.database import Asked, Row
+from gateway.store.database import Asked
 from gateway.web.access import peer_of
 from gateway.web.auth import Auth, allow, presented
 from gateway.web.errors import Fault
@@ -37,19 +39,17 @@ async def caller_of(request: web.Request, auth: Auth) -> Caller:
     Raises Fault: 401 without a valid token, 404 for what is no account, 403 for somebody else's, and 403 for a token
     whose scopes do not include what the operation needs.
     """
-    return (await caller_asking(request, auth, lambda _: []))[0]
+    return (await caller_asking(request, auth, lambda _: None))[0]
 
 
-async def caller_asking(
-    request: web.Request, auth: Auth, also: Callable[[UUID], Sequence[Asked]]
-) -> tuple[Caller, list[list[Row]]]:
-    """Return who calls, as ``caller_of``, and the rows that *also* asks for about his account: looked for at the same
-    time, and given out only when he may see them."""
+async def caller_asking(request: web.Request, auth: Auth, also: Callable[[UUID], Asked | None]) -> tuple[Caller, Any]:
+    """Return who calls, as ``caller_of``, and the value that *also* asks for about his account: looked for at the same
+    time, and given out only when he may see it."""
     secret = presented(request) or await _enclosed(request)
     written = request.match_info["account_id"]
-    account_id = UUID(written) if _ID.fullmatch(written) else None
-    asked = also(account_id) if account_id else []
-    token, lineage, rows = await auth.reach(secret, account_id or UUID(int=0), *asked)
+    account_id = _identity(written)
+    asked = also(account_id) if account_id else None
+    token, lineage, value = await auth.reach(secret, account_id or UUID(int=0), asked)
     request[AUTH_TOKEN] = secret
     if account_id is None:
         message = f"invalid account_id '{written[:64]}'"
@@ -59,15 +59,21 @@ async def caller_asking(
     if token.account_id not in lineage:
         raise Fault(403, "the token belongs to another account")
     allow(token, request[OPERATION].scope)
-    return Caller(token, account_id, Actor("token", str(token.id), peer_of(request))), rows
+    return Caller(token, account_id, Actor("token", str(token.id), peer_of(request))), value
 
 
 def identity_in(request: web.Request, name: str) -> UUID:
     """Return the id in the request's path. Raises the fault 404 for what cannot be one."""
     written = request.match_info[name]
-    if not _ID.fullmatch(written):
+    identity = _identity(written)
+    if identity is None:
         raise bad_identifier(written[:64])
-    return UUID(written)
+    return identity
+
+
+@lru_cache(maxsize=1000)
+def _identity(written: str) -> UUID | None:
+    return UUID(written) if _ID.fullmatch(written) else None
 
 
 async def _enclosed(request: web.Request) -> str:

@@ -84,8 +84,8 @@ class Faxes:
     async def _page(self, request: web.Request, name: str, asked: Wish, shown: Shown) -> web.Response:
         """Answer a page of rows that need no look into them: the way that programs ask all day."""
         stretch = asked.stretch.of(asked.size + 1)
-        _, (rows,) = await self._reach.asking(request, lambda account_id: [fax_lists.places(name, account_id, stretch)])
-        places = fax_lists.placed(rows)
+        _, found = await self._reach.asking(request, lambda account_id: fax_lists.places(name, account_id, stretch))
+        places = fax_lists.placed(found)
         mine = places[: asked.size]
         data = await shown.page(mine)
         first = fax_lists.place_of(mine[0]) if mine else None

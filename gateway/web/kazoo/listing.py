@@ -129,7 +129,7 @@ def page_of(asked: Wish, size: int, first: Position | None, last: Position | Non
     """Return where a list of *size* rows stands: *first* is the place of the first one if there is any, *last* that of
     the last one when more follow. Raises the fault 416 when a list that is wanted in one piece is too long."""
     if asked.paged:
-        own = asked.start_key or (key_of(_just_before(first, asked.stretch)) if first else "")
+        own = asked.start_key or (_key_before(first, asked.stretch.ascending) if first else "")
         return kazoo.Page(size, own, key_of(last) if last else "")
     if last is not None:
         message = f"the list has more than {asked.size} rows; ask for pages, or for a shorter time"
@@ -137,10 +137,11 @@ def page_of(asked: Wish, size: int, first: Position | None, last: Position | Non
     return None
 
 
-def _just_before(place: Position, stretch: Stretch) -> Position:
-    """Return the position behind which *place* is the first: with its key the same page comes again."""
+@lru_cache(maxsize=1000)
+def _key_before(place: Position, ascending: bool) -> str:
+    """Return the key of the position behind which *place* is the first: with it the same page comes again."""
     at, identity = place
-    return at, UUID(int=min(max(identity.int + (-1 if stretch.ascending else 1), 0), 2**128 - 1))
+    return key_of((at, UUID(int=min(max(identity.int + (-1 if ascending else 1), 0), 2**128 - 1))))
 
 
 @lru_cache(maxsize=1000)

@@ -1,6 +1,7 @@
 """What a request reaches: fax, faxbox and account in its path, if they belong together and to the caller."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from gateway.audit import Action
 from gateway.dialects import kazoo
 from gateway.fax import Fax
 from gateway.store import audit, faxes, provision
-from gateway.store.database import Asked, Database, Row
+from gateway.store.database import Asked, Database
 from gateway.web.auth import Auth
 from gateway.web.kazoo.answers import bad_identifier
 from gateway.web.kazoo.caller import Caller, caller_asking, caller_of, identity_in
@@ -29,10 +30,8 @@ class Reach:
         """Return who calls, for which account. Raises Fault as ``caller_of``."""
         return await caller_of(request, self._auth)
 
-    async def asking(
-        self, request: web.Request, also: Callable[[UUID], Sequence[Asked]]
-    ) -> tuple[Caller, list[list[Row]]]:
-        """Return who calls, and the rows that *also* asks for about his account."""
+    async def asking(self, request: web.Request, also: Callable[[UUID], Asked]) -> tuple[Caller, Any]:
+        """Return who calls, and the value that *also* asks for about his account."""
         return await caller_asking(request, self._auth, also)
 
     async def faxbox(self, request: web.Request) -> tuple[Caller, UUID | None]:
