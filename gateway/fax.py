@@ -161,3 +161,12 @@ def progress(fax: Fax) -> dict[str, int]:
     if fax.pages_done is None or fax.pages_to_do is None:
         return {}
     return {"pages_done": fax.pages_done, "pages_to_do": fax.pages_to_do}
+
+
+def plan(fax: Fax) -> dict[str, datetime]:
+    """Return when *fax* is tried next (``next_attempt``) and when its last try may begin (``attempts_until``), if that
+    is known; {} for one that does not wait for a try."""
+    if fax.state is not State.QUEUED:
+        return {}
+    times = {"next_attempt": fax.next_try_at, "attempts_until": fax.deadline_at}
+    return {name: at for name, at in times.items() if at is not None}

@@ -14,7 +14,7 @@ from gateway.cli import show
 from gateway.cli.context import House
 from gateway.cli.plan import plan
 from gateway.errors import Kind, refuse
-from gateway.fax import Direction, Fax
+from gateway.fax import FINAL, Direction, Fax
 from gateway.mail.compose import document_name
 from gateway.mail.facts import Facts
 from gateway.store import attempts, audit, jobs, outgoing, provision, schema
@@ -128,6 +128,7 @@ def _facts(fax: Fax, names: dict[UUID | None, str]) -> list[tuple[str, object]]:
         ("seconds", fax.duration),
         ("quality", fax.quality.value),
         ("tries", f"{fax.tries} of {fax.tries_allowed}" if fax.direction is Direction.OUTBOUND else ""),
+        ("tried until", fax.deadline_at if fax.state not in FINAL else ""),
         ("held because", fax.held_reason),
         ("failure", fax.failure_reason),
         ("in words", fax.failure_text),

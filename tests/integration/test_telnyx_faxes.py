@@ -12,8 +12,9 @@ import pytest
 import telnyx
 
 from gateway.courier import WEBHOOK
+from gateway.dialects.telnyx import write_time
 from gateway.fax import State
-from gateway.outbox import COLLECT, PREPARE
+from gateway.outbox import COLLECT, PREPARE, TRANSMIT
 from gateway.store import faxes, schema
 from gateway.web.telnyx import sending
 from tests import telnyx_samples
@@ -268,12 +269,66 @@ async def test_a_fax_is_canceled_once_and_deleted_for_good(both: Program) -> Non
     status, body = await both.ask("POST", f"/faxes/{fax_id}/actions/cancel")
     assert (status, body["errors"][0]["code"]) == (422, "422")
     assert (await both.ask("DELETE", f"/faxes/{fax_id}")) == (204, None)
-    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/actions/cancel"), ("POST", "/actions/refresh")):
+    actions = (("POST", f"/actions/{action}") for action in ("cancel", "release", "refresh"))
+    for method, path in (("GET", ""), ("DELETE", ""), *actions):
         assert (await both.ask(method, f"/faxes/{fax_id}{path}"))[0] == 404
     (row,) = await rows(both.house.db, schema.faxes)
     assert (row["to_number"], row["extra"], row["documents"]) == ("", {}, [])
     await both.go()
     assert both.house.sent() == []
+
+
+@pytest.mark.parametrize(("state", "action"), [(State.HELD, "released"), (State.UNKNOWN, "resent")])
+async def test_a_fax_that_waits_for_a_person_says_why_and_is_released_once(
+    both: Program, state: State, action: str
+) -> None:
+    fax_id = await both.send()
+    await both.house.drain(COLLECT, PREPARE)
+    assert "held_reason" not in await both.shown(fax_id)
+    assert (await both.ask("POST", f"/faxes/{fax_id}/actions/release"))[0] == 422, "it waits for nobody"
+    await both.house.db.write(lambda tx: both.house.command.hold(tx, UUID(fax_id), "too much for a day"))
+    await both.house.db.write(lambda tx: faxes.change(tx, UUID(fax_id), [State.HELD], state=state))
+    assert (await both.shown(fax_id))["held_reason"] == "too much for a day"
+    status, body = await both.ask("POST", f"/faxes/{fax_id}/actions/release")
+    assert (status, body) == (202, {"data": {"result": "ok"}})
+    assert "held_reason" not in await both.shown(fax_id)
+    assert (await both.ask("POST", f"/faxes/{fax_id}/actions/release"))[0] == 422
+    noted = [row["action"] for row in await rows(both.house.db, schema.audit) if str(row["fax_id"]) == fax_id]
+    assert action in noted
+    await both.go()
+    assert (await both.shown(fax_id))["status"] == "delivered"
+
+
+async def test_who_may_only_send_releases_nothing(lite: Program) -> None:
+    fax_id = await lite.send()
+    await lite.house.db.write(lambda tx: lite.house.command.hold(tx, UUID(fax_id)))
+    _, sender = await lite.house.provisioning.create_token(lite.house.account.id, scopes=["read", "send"])
+    headers = {"Authorization": f"Bearer {sender}"}
+    assert (await lite.ask("POST", f"/faxes/{fax_id}/actions/release", headers=headers))[0] == 403
+    assert "held_reason" in await lite.shown(fax_id)
+
+
+async def test_the_next_try_is_shown_while_a_fax_waits_for_it(both: Program) -> None:
+    fax_id = await both.send(to="+12025550001")
+    await both.house.drain(COLLECT, PREPARE)
+    # Telnyx makes one attempt; a fax that came by mail, or through Kazoo's API, has more.
+    await both.house.db.write(lambda tx: faxes.change(tx, UUID(fax_id), [State.QUEUED], tries_allowed=3))
+    shown = await both.shown(fax_id)
+    assert (shown["attempts"], shown["attempts_allowed"], "next_attempt_at" in shown) == (0, 3, False)
+    await both.house.step(TRANSMIT)
+    await both.house.hear()
+    fax = await both.house.fax(UUID(fax_id))
+    assert fax.next_try_at is not None
+    assert fax.deadline_at is not None
+    shown = await both.shown(fax_id)
+    assert (shown["attempts"], shown["attempts_allowed"]) == (1, 3)
+    assert shown["next_attempt_at"] == write_time(fax.next_try_at)
+    assert shown["attempts_until"] == write_time(fax.deadline_at)
+    (listed,) = (await both.ask("GET", "/faxes"))[1]["data"]
+    assert listed["next_attempt_at"] == shown["next_attempt_at"]
+    await both.go()
+    ended = await both.shown(fax_id)
+    assert not {"attempts", "attempts_allowed", "next_attempt_at", "attempts_until", "held_reason"} & ended.keys()
 
 
 async def test_other_accounts_faxes_are_not_there(lite: Program) -> None:

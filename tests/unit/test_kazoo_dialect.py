@@ -1,6 +1,8 @@
 """Kazoo's words: times, ids, folders, the smtplog and the envelopes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -124,6 +126,18 @@ def test_outbound_states_have_kazoos_folder_and_status(state: State, folder: str
 )
 def test_inbound_states_have_kazoos_folder(state: State, folder: str) -> None:
     assert kazoo.place_of(Direction.INBOUND, state).folder == folder
+
+
+def test_the_plan_of_the_next_try_is_told_while_a_fax_waits_for_it() -> None:
+    times: dict[str, Any] = {
+        "next_try_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "deadline_at": datetime(2026, 1, 2, tzinfo=UTC),
+    }
+    expected = {"next_attempt": 63_934_444_800, "attempts_until": 63_934_444_800 + 86_400}
+    for shown in (kazoo.outbound, kazoo.outgoing_row, kazoo.fax_row):
+        told = dict(shown(replace(fax(State.QUEUED), **times)))
+        assert {name: told.get(name) for name in expected} == expected
+        assert not expected.keys() & shown(replace(fax(State.CALLING), **times)).keys()
 
 
 def test_every_reason_that_a_carrier_gives_has_a_code_of_its_own_table() -> None:

@@ -6,7 +6,7 @@ from typing_extensions import TypedDict
 
 from gateway.dialects.kazoo.results import Result, result
 from gateway.dialects.kazoo.words import dated_id, place_of, plain_id, to_gregorian
-from gateway.fax import Direction, Fax, State, progress
+from gateway.fax import Direction, Fax, State, plan, progress
 
 #: In ``Fax.extra``: the fields that a client gave, as he gave them.
 KEPT = "kazoo"
@@ -29,6 +29,8 @@ OutgoingRow = TypedDict(
         "held_reason": NotRequired[str],
         "pages_done": NotRequired[int],
         "pages_to_do": NotRequired[int],
+        "next_attempt": NotRequired[int],
+        "attempts_until": NotRequired[int],
     },
 )
 
@@ -60,6 +62,8 @@ class OutboundFax(TypedDict, extra_items=Any):  # type: ignore[call-arg]  # PEP 
     pages_done: NotRequired[int]
     pages_to_do: NotRequired[int]
     retry_after: NotRequired[int]
+    next_attempt: NotRequired[int]
+    attempts_until: NotRequired[int]
     _read_only: NotRequired[dict[str, Any]]
 
 
@@ -109,7 +113,7 @@ def outgoing_row(fax: Fax) -> OutgoingRow:
         "held_reason": fax.held_reason,
     }
     known = {name: value for name, value in more.items() if value}
-    return {**row, **known, **progress(fax)}  # type: ignore[typeddict-item]  # by name
+    return {**row, **known, **progress(fax), **_plan(fax)}  # type: ignore[typeddict-item]  # by name
 
 
 def fax_row(fax: Fax) -> FaxRow:
@@ -204,7 +208,12 @@ def _when_known(fax: Fax) -> dict[str, Any]:
         "subject": fax.subject,
         "held_reason": fax.held_reason,
     }
-    return {name: value for name, value in more.items() if value not in (None, "")} | progress(fax)
+    return {name: value for name, value in more.items() if value not in (None, "")} | progress(fax) | _plan(fax)
+
+
+def _plan(fax: Fax) -> dict[str, int]:
+    """When it is tried next, and until when: ours, in Kazoo's time."""
+    return {name: to_gregorian(at) for name, at in plan(fax).items()}
 
 
 def _from_number(fax: Fax) -> str:

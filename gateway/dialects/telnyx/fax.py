@@ -5,14 +5,18 @@ from typing import Any
 from gateway.application import Application
 from gateway.dialects.telnyx.outgoing import failure_reason, status
 from gateway.dialects.telnyx.times import write_time
-from gateway.fax import Direction, Fax, State, progress
+from gateway.fax import Direction, Fax, State, plan, progress
+
+_TIMES = {"next_attempt": "next_attempt_at", "attempts_until": "attempts_until"}
 
 
 def fax_object(fax: Fax, application: Application | None, *, media: str = "", preview: str = "") -> dict[str, Any]:
     """Return the Fax of a fax. *media* is a link to its document (received, or sent and to be stored), *preview* one
     to its preview, each "" for none. Of a fax that did not come through this API the fields of a request are empty.
 
-    While its pages are made it has ``pages_done`` and ``pages_to_do`` besides, which Telnyx's own does not.
+    Besides it has fields that Telnyx's own does not: while its pages are made ``pages_done`` and ``pages_to_do``; while
+    it waits for a try ``attempts`` (made), ``attempts_allowed``, ``next_attempt_at`` and ``attempts_until``; while it
+    waits for a person ``held_reason``.
     """
     inbound = fax.direction is Direction.INBOUND
     given = fax.extra
@@ -39,4 +43,12 @@ def fax_object(fax: Fax, application: Application | None, *, media: str = "", pr
         "created_at": write_time(fax.created_at),
         "updated_at": write_time(fax.updated_at),
         **progress(fax),
+        **_waiting(fax),
     }
+
+
+def _waiting(fax: Fax) -> dict[str, Any]:
+    if fax.state in (State.HELD, State.UNKNOWN):
+        return {"held_reason": fax.held_reason} if fax.held_reason else {}
+    times = {_TIMES[name]: write_time(at) for name, at in plan(fax).items()}
+    return {"attempts": fax.tries, "attempts_allowed": fax.tries_allowed, **times} if times else {}

@@ -113,7 +113,7 @@ DELIVERY = whole(
 DONE = record("result", result=TEXT)
 _NUMBERS = {"to": TEXT, "from_": TEXT}
 _URL_OR_URLS: Schema = {"type": ["string", "array", "null"], "items": TEXT}
-FAX = whole(
+_FAX = whole(
     record(
         record_type=TEXT,
         id=TEXT,
@@ -137,6 +137,13 @@ FAX = whole(
         **_NUMBERS,
     )
 )
+#: What is told besides while a fax is prepared, waits for a try, or waits for a person.
+_MEANWHILE: dict[str, Schema] = {
+    **dict.fromkeys(("pages_done", "pages_to_do", "attempts", "attempts_allowed"), WHOLE),
+    **dict.fromkeys(("next_attempt_at", "attempts_until"), TIME),
+    "held_reason": TEXT,
+}
+FAX: Schema = {**_FAX, "properties": _FAX["properties"] | _MEANWHILE}
 _OPTIONS: dict[str, Schema] = {
     "connection_id": TEXT,
     **_NUMBERS,

@@ -1,4 +1,4 @@
-"""``/v2/faxes``: every fax of an account, whichever door it came through: looked at, deleted, canceled."""
+"""``/v2/faxes``: every fax of an account, whichever door it came through: looked at, deleted, canceled, released."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -53,12 +53,14 @@ class Faxes:
         names = (_DIRECTION, _FROM, _TO, *(f"filter[created_at][{each}]" for each in _TIMES))
         query = [*PAGING, *(Query(name, str) for name in names)]
         rows, shown, done = listed(shapes.FAX), success(shapes.FAX), success(shapes.DONE)
-        cancel, refresh = ONE + "/actions/cancel", ONE + "/actions/refresh"
+        manage: Common = {**common, "scope": Scope.MANAGE}
+        cancel, release, refresh = (f"{ONE}/actions/{action}" for action in ("cancel", "release", "refresh"))
         return [
             Operation("GET", PATH, self.list, summary="List faxes", query=query, answers={200: rows}, **read),
             Operation("GET", ONE, self.show, summary="Show one", answers={200: shown}, **read),
             Operation("DELETE", ONE, self.delete, summary="Delete one for good", answers={204: None}, **delete),
             Operation("POST", cancel, self.cancel, summary="Stop one", answers={202: done}, **send),
+            Operation("POST", release, self.release, summary="Release one", answers={202: done}, **manage),
             Operation("POST", refresh, self.refresh, summary="Renew its links", answers={200: done}, **read),
         ]
 
@@ -108,6 +110,23 @@ class Faxes:
         def unit(tx: Tx) -> None:
             self._command.cancel(tx, fax.id)
             who.note(tx, Action.CANCELED, fax_id=fax.id)
+
+        await self._db.write(unit)
+        return answered(_DONE, status=202)
+
+    async def release(self, request: web.Request) -> web.Response:
+        """Let a fax go on that waits for a person (``held_reason`` says why); one whose outcome is not known is sent
+        again. Telnyx has nothing like it, and no faxes that wait so. Any other fax is 422."""
+        who = await caller(request, self._auth)
+        fax = await self._own(request, who)
+        if fax.direction is Direction.INBOUND:
+            raise refuse(Kind.WRONG_STATE, "a received fax cannot be released", str(fax.id))
+
+        def unit(tx: Tx) -> None:
+            now = faxes.get(tx, fax.id, lock=True) or fax
+            self._command.release(tx, fax.id)
+            action = Action.RESENT if now.state is State.UNKNOWN else Action.RELEASED
+            who.note(tx, action, fax_id=fax.id, state=now.state.value)
 
         await self._db.write(unit)
         return answered(_DONE, status=202)
