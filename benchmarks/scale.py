@@ -12,7 +12,7 @@ from statistics import median
 from sqlalchemy import text
 
 from benchmarks.figures import HEADER, cpu_seconds, spread
-from gateway.store import jobs, migrate
+from gateway.store import claims, jobs, migrate
 from gateway.store.database import Database, Tx, open_database
 from tests import postgres
 from tests.faults.client import MailServer, numbers
@@ -142,7 +142,7 @@ class _Queue:
 
     def round(self, tx: Tx) -> None:
         jobs.move_due(tx)
-        taken = jobs.claim(tx, "bench", self.epoch, "transmit", AT_ONCE)
+        taken = claims.claim(tx, "bench", self.epoch, "transmit", AT_ONCE)
         jobs.next_due(tx)
         for job in taken:
             jobs.finish(tx, job)

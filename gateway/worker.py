@@ -16,7 +16,7 @@ from gateway.carriers.carrier import CarrierError
 from gateway.errors import Refusal
 from gateway.poison import Poison, named
 from gateway.retry import spread
-from gateway.store import aside, jobs
+from gateway.store import aside, claims, jobs
 from gateway.store.database import Database, Tx
 from gateway.store.jobs import Job
 from gateway.store.lease import Lease, LeaseLost, LeaseUnsure, clock
@@ -129,9 +129,10 @@ class Worker:
 
         def unit(tx: Tx) -> tuple[list[Job], datetime | None]:
             jobs.move_due(tx)
-            claimed = [
-                job for kind, free in room.items() for job in jobs.claim(tx, self._node, self._epoch, kind, free)
-            ]
+            mine = self._node, self._epoch
+            claimed = [job for kind, free in room.items() for job in claims.claim(tx, *mine, kind, free)]
+            if not any(map(claims.suspected, self._running.values())):
+                claimed += claims.claim_suspect(tx, *mine, room)
             return [job for job in claimed if not self._deadly(tx, job)], jobs.next_due(tx)
 
         return await self._db.write(unit)

@@ -38,8 +38,8 @@ URGENT, NORMAL, LATER = 1, 5, 9
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One thing to do. ``subject`` is the id of the row that it is about; ``tries`` counts earlier runs,
-    ``crashes`` those in which the process died. ``lease`` is asked before something is sent."""
+    """One thing to do. ``subject`` is the id of the row that it is about; ``tries`` counts earlier runs
+    that failed, ``crashes`` those in which the process died. ``lease`` is asked before something is sent."""
 
     id: int
     kind: str
@@ -84,38 +84,6 @@ def enqueue(
     identity = tx.execute(jobs.insert().values(**values).returning(jobs.c.id)).scalar_one()
     if values["due"] <= now:
         _advance(tx, identity, str(subject), values["keys"])
-
-
-def claim(tx: Connection, node: str, epoch: int, kind: str, limit: int) -> list[Job]:
-    """Take up to *limit* ready jobs of one *kind* for this node, the most urgent first; none for a stale epoch."""
-    alive = select(nodes.c.id).where(nodes.c.id == node, nodes.c.epoch == epoch).exists()
-    chosen = (
-        select(jobs.c.id)
-        .where(jobs.c.state == "ready", jobs.c.kind == kind, alive)
-        .order_by(jobs.c.priority, jobs.c.due, jobs.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = list(tx.execute(chosen).scalars())
-    if not ids:
-        return []
-    taken = (
-        update(jobs)
-        .where(jobs.c.id.in_(ids), jobs.c.state == "ready")
-        .values(state="running", node=node, epoch=epoch, claimed_at=datetime.now(UTC))
-        .returning(
-            jobs.c.id,
-            jobs.c.kind,
-            jobs.c.subject,
-            jobs.c.tries,
-            jobs.c.due,
-            jobs.c.created_at,
-            jobs.c.priority,
-            jobs.c.crashes,
-        )
-    )
-    rows = sorted(tx.execute(taken).all(), key=lambda row: (row.priority, row.due, row.id))
-    return [Job(r.id, r.kind, r.subject, r.tries, r.due, r.created_at, node, epoch, r.crashes) for r in rows]
 
 
 def owned(tx: Connection, job: Job) -> None:
@@ -373,7 +341,7 @@ def _give_back(tx: Connection, which: Any, crashes: int = 1) -> int:
     back = (
         update(jobs)
         .where(jobs.c.state == "running", which)
-        .values(state="ready", node=None, epoch=None, tries=jobs.c.tries + 1, crashes=jobs.c.crashes + crashes)
+        .values(state="ready", node=None, epoch=None, crashes=jobs.c.crashes + crashes)
     )
     count = int(tx.execute(back).rowcount)
     if count:

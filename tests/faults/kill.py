@@ -22,8 +22,8 @@ POINTS = (
 )
 #: How long a process lives at most, in seconds, that does not come to the place where it was to die.
 LIFE = 1.2
-#: Kills between two judgements.
-BETWEEN = 25
+#: Kills between two judgements; fewer than make a job that is there each time the culprit (``worker.MOST_CRASHES``).
+BETWEEN = 15
 
 
 async def run(folder: Path, size: int) -> Report:

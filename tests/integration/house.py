@@ -62,7 +62,7 @@ from gateway.outbox import (
 )
 from gateway.provisioning import Provisioning
 from gateway.reconcile import Reconcile
-from gateway.store import attempts, faxes, jobs, mailbag, schema
+from gateway.store import attempts, claims, faxes, jobs, mailbag, schema
 from gateway.store.database import Database, Row, Tx
 from gateway.store.folder import Folder
 from gateway.store.jobs import Job
@@ -200,7 +200,7 @@ class House:
             waiting = (schema.jobs.c.kind == kind, schema.jobs.c.state == "scheduled")
             tx.execute(update(schema.jobs).where(*waiting).values(due=datetime.now(UTC)))
             jobs.move_due(tx)
-            return jobs.claim(tx, NODE, self.epoch, kind, 1000)
+            return claims.claim(tx, NODE, self.epoch, kind, 1000)
 
         return await self.db.write(unit)
 

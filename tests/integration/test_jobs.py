@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from gateway.store import jobs, schema
+from gateway.store import claims, jobs, schema
 from gateway.store.database import Database, Tx, add
 from gateway.store.jobs import HOLD_LASTS, LATER, URGENT, Job, Keys
 from gateway.store.lease import LeaseLost
@@ -37,7 +37,7 @@ class Queue:
         await self.db.write(unit)
 
     async def claim(self, limit: int = 100, node: str = "a", epoch: int = 0) -> list[Job]:
-        return await self.db.write(lambda tx: jobs.claim(tx, node, epoch or self.epoch, KIND, limit))
+        return await self.db.write(lambda tx: claims.claim(tx, node, epoch or self.epoch, KIND, limit))
 
     async def claimed(self, limit: int = 100) -> list[str]:
         return [job.subject for job in await self.claim(limit)]
@@ -303,7 +303,7 @@ async def test_a_node_that_comes_back_gets_its_earlier_jobs_ready(queue: Queue) 
     assert epoch == queue.epoch + 1
     assert await queue.states() == {"x": "ready", "y": "ready"}
     again = await queue.claim(epoch=epoch)
-    assert [job.tries for job in again] == [1, 1]
+    assert [(job.tries, job.crashes) for job in again] == [(0, 1), (0, 1)]
     assert first[0].epoch != again[0].epoch
 
 
@@ -323,7 +323,7 @@ async def test_a_silent_node_is_taken_over_after_its_lease(queue: Queue) -> None
     await _silence(queue, "a")
     assert await queue.do(lambda tx: jobs.take_over(tx, timedelta(minutes=1))) == 1
     (new,) = await queue.claim(node="b", epoch=other)
-    assert (new.id, new.tries) == (old.id, 1)
+    assert (new.id, new.tries, new.crashes) == (old.id, 0, 1)
     assert not await queue.do(lambda tx: jobs.beat(tx, "a", queue.epoch)), "the old one learns that it must stop"
     assert await queue.do(lambda tx: jobs.beat(tx, "b", other))
 

@@ -15,9 +15,10 @@ from gateway.fax import State
 from gateway.notify import DELIVER
 from gateway.outbox import PREPARE, RESOLVE, TRANSMIT
 from gateway.poison import Poison
-from gateway.store import aside, jobs, schema
+from gateway.store import aside, claims, jobs, schema
 from gateway.store.database import Tx
 from gateway.store.jobs import Job
+from gateway.store.schema.queue import SUSPECT
 from gateway.telling import Tale
 from gateway.worker import MOST_CRASHES, Worker
 from tests.integration.engines import ENGINES, store, until
@@ -153,18 +154,34 @@ async def test_an_outcome_that_cannot_be_looked_into_waits_for_a_person(house: H
 
 async def test_a_job_with_which_the_process_dies_each_time_is_set_aside(house: House) -> None:
     fax_id = await house.queue()
-    other = await house.queue("+12025550199")
-
-    def dies(tx: Tx) -> None:
-        epoch = jobs.register(tx, "w")
-        jobs.claim(tx, "w", epoch, TRANSMIT, 1)
-
     for _ in range(MOST_CRASHES):
-        await house.db.write(dies)
+        assert await house.db.write(_taken), "by a process that dies"
+    other = await house.queue("+12025550199")
     async with Poisoned(house, PREPARE, ValueError()):
         await until(lambda: _are(house, [other], State.DELIVERED), "the other fax")
     assert (await house.fax(fax_id)).state is State.HELD
     assert [row["crashes"] for row in await house.db.rows(aside.all_())] == [MOST_CRASHES]
+
+
+async def test_what_only_ran_beside_a_job_that_kills_is_done(house: House) -> None:
+    deadly = await house.queue()
+    others = [await house.queue(f"+1202555010{number}") for number in range(4)]
+    for _ in range(SUSPECT):
+        assert len(await house.db.write(_taken)) == 5
+    alone = [await house.db.write(_taken) for _ in range(5)]
+    assert sorted(job.subject for (job,) in alone) == sorted(map(str, [deadly, *others]))
+
+    for _ in range(MOST_CRASHES - SUSPECT):  # all others end, and that one kills
+        for job in await house.db.write(_taken):
+            if job.subject != str(deadly):
+                await house.db.write(lambda tx, job=job: jobs.finish(tx, job))  # type: ignore[misc]
+    (left,) = await house.jobs(TRANSMIT)
+    assert left["subject"] == str(deadly)
+
+
+def _taken(tx: Tx) -> list[Job]:
+    epoch = jobs.register(tx, "w")
+    return claims.claim(tx, "w", epoch, TRANSMIT, 9) + claims.claim_suspect(tx, "w", epoch, [TRANSMIT])
 
 
 async def test_an_orderly_stop_is_no_crash(house: House) -> None:
@@ -172,7 +189,7 @@ async def test_an_orderly_stop_is_no_crash(house: House) -> None:
 
     def stops(tx: Tx) -> None:
         epoch = jobs.register(tx, "w")
-        jobs.claim(tx, "w", epoch, TRANSMIT, 1)
+        claims.claim(tx, "w", epoch, TRANSMIT, 1)
         jobs.leave(tx, "w", epoch)
 
     await house.db.write(stops)

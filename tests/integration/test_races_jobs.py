@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store import jobs, postgres, schema
+from gateway.store import claims, jobs, postgres, schema
 from gateway.store.database import Database, Tx, open_database
 from gateway.store.jobs import Job, Keys
 from tests.integration.engines import BOTH, HANG, rows, store
@@ -42,7 +42,7 @@ async def machines(
 async def claim(db: Database, node: str, epoch: int, limit: int) -> list[Job]:
     def unit(tx: Tx) -> list[Job]:
         jobs.move_due(tx)
-        return jobs.claim(tx, node, epoch, KIND, limit)
+        return claims.claim(tx, node, epoch, KIND, limit)
 
     return await db.write(unit)
 

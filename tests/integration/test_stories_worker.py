@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import Kind, refuse
-from gateway.store import jobs, schema
+from gateway.store import claims, jobs, schema
 from gateway.store.database import Before, Database, Tx
 from gateway.store.jobs import Job
 from gateway.store.lease import Lease, LeaseLost, LeaseUnsure, clock
@@ -231,7 +231,7 @@ async def test_jobs_of_a_worker_that_fell_silent_are_taken_over(db: Database) ->
     silent = await db.write(lambda tx: jobs.register(tx, "silent"))
     bench = Bench(db, lease=timedelta(seconds=1))
     await bench.enqueue("x")
-    assert await db.write(lambda tx: jobs.claim(tx, "silent", silent, "work", 1))
+    assert await db.write(lambda tx: claims.claim(tx, "silent", silent, "work", 1))
     await bench.start()
     await until(lambda: _same(bench.done, ["x"]), "the job of the silent one")
     await bench.stop()

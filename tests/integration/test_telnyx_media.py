@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from sqlalchemy import update
 
 from gateway.expiry import Expiry
-from gateway.store import jobs, schema
+from gateway.store import claims, jobs, schema
 from gateway.store.database import Tx
 from tests import samples, telnyx_samples
 from tests.integration.telnyx_house import Desk, desk, form, pointers
@@ -101,7 +101,7 @@ async def test_a_file_is_gone_when_its_time_has_come(both: Desk) -> None:
         tx.execute(update(schema.media).values(expires_at=past))
         tx.execute(update(schema.jobs).values(due=past))
         jobs.move_due(tx)
-        return jobs.claim(tx, "n", jobs.register(tx, "n"), "expire_media", 9)
+        return claims.claim(tx, "n", jobs.register(tx, "n"), "expire_media", 9)
 
     (job,) = await both.house.db.write(age)
     assert (await both.ask("GET", f"{PATH}/a"))[0] == 404
