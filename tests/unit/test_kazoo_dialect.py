@@ -134,7 +134,7 @@ def test_the_plan_of_the_next_try_is_told_while_a_fax_waits_for_it() -> None:
         "deadline_at": datetime(2026, 1, 2, tzinfo=UTC),
     }
     expected = {"next_attempt": 63_934_444_800, "attempts_until": 63_934_444_800 + 86_400}
-    for shown in (kazoo.outbound, kazoo.outgoing_row, kazoo.fax_row):
+    for shown in (kazoo.fax_shown, kazoo.outgoing_row, kazoo.fax_row):
         told = dict(shown(replace(fax(State.QUEUED), **times)))
         assert {name: told.get(name) for name in expected} == expected
         assert not expected.keys() & shown(replace(fax(State.CALLING), **times)).keys()
