@@ -17,6 +17,13 @@
 #define WIDE
 #endif
 
+/* Before a loop whose rows do not overlap, so that the compiler need not prove it. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define APART _Pragma("GCC ivdep")
+#else
+#define APART
+#endif
+
 /* Say whether a page may have this size, with ValueError set if not. */
 int fits(int width, int height);
 

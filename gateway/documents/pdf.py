@@ -79,8 +79,7 @@ class Pdf:
             found = contents(page, _THINNEST * page.get_height() / _place(page, raster).height)
             picture = scan(page, found) if raster.look.sight in {Sight.AUTO, Sight.SCAN} else None
             source = self._source(page, index, picture) if picture else None
-            dots = (source and _scanned(page, source, raster)) or self._seen(page, found, raster)
-            return dots if found.dotted else even(dots)
+            return (source and _scanned(page, source, raster)) or self._seen(page, found, raster)
 
     def _source(self, page: pdfium.PdfPage, index: int, picture: Picture) -> Image.Image | None:
         try:
@@ -92,7 +91,8 @@ class Pdf:
     def _seen(self, page: pdfium.PdfPage, found: Contents, raster: Raster) -> Dots:
         grey, area = self._draw(page, raster)
         boxes = [box(page, picture, area, grey.size) for picture in found.pictures]
-        return drawn(grey, [each for each in boxes if each[0] < each[2] and each[1] < each[3]], raster)
+        dots = drawn(grey, [each for each in boxes if each[0] < each[2] and each[1] < each[3]], raster)
+        return dots if found.dotted else even(dots, grey, raster.dpi[1])
 
     @contextlib.contextmanager
     def _page(self, index: int) -> Iterator[pdfium.PdfPage]:
@@ -141,10 +141,11 @@ def _scanned(page: pdfium.PdfPage, source: Image.Image, raster: Raster) -> Dots 
         return None
     if raster.deskew and (level := straightened(grey.image(), thresholds.image(), ink(grey, thresholds), raster.dpi)):
         grey, thresholds = (Grey.of(image) for image in level)
-    if place.width == raster.width:
-        return ink(grey, thresholds)
-    left = _left(place, raster)
-    return ink(_on_line(grey.image(), left, raster.width, 255), _on_line(thresholds.image(), left, raster.width, 0))
+    if place.width != raster.width:
+        left = _left(place, raster)
+        grey = Grey.of(_on_line(grey.image(), left, raster.width, 255))
+        thresholds = Grey.of(_on_line(thresholds.image(), left, raster.width, 0))
+    return even(ink(grey, thresholds), grey, raster.dpi[1])
 
 
 def _on_line(image: Image.Image, left: int, width: int, beside: int) -> Image.Image:

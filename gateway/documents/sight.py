@@ -44,9 +44,9 @@ def pictured(grey: Grey, raster: Raster) -> Dots:
         paper = paper_thresholds(image, raster.dpi, raster.look)
         level = paper and straightened(image, paper.image(), ink(grey, paper), raster.dpi)
         if level:
-            return even(ink(*level))
+            return even(ink(*level), level[0], raster.dpi[1])
     thresholds = _picture(image, raster) if raster.look.sight is Sight.AUTO else None
-    return even(ink(grey, thresholds) if thresholds else drawn(grey, (), raster))
+    return even(ink(grey, thresholds) if thresholds else drawn(grey, (), raster), grey, raster.dpi[1])
 
 
 def share(percent: int) -> int:

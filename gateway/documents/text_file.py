@@ -72,7 +72,8 @@ class TextFile:
 
     def page(self, index: int, raster: Raster) -> Dots:
         """Return page *index* (from 0) in black and white."""
-        return even(ink(self.grey(index, raster)))
+        grey = self.grey(index, raster)
+        return even(ink(grey), grey, raster.dpi[1])
 
     def _refused(self, what: str) -> Refusal:
         return refuse_document(Kind.DOCUMENT_BROKEN, self.label, f"{self.label} {what}")

@@ -9,7 +9,7 @@ from PIL import Image, ImageChops
 
 from gateway.documents import dots
 from gateway.documents.dots import Dots
-from gateway.documents.edges import even, even_by_numbers
+from gateway.documents.edges import without_bumps, without_bumps_by_numbers
 from gateway.documents.encode import t6
 from gateway.documents.open import opened
 from gateway.documents.raster import Raster
@@ -32,16 +32,25 @@ def turned(dots: Dots, quarters: int) -> Dots:
     return Dots.of(dots.image().rotate(90 * quarters, expand=True))
 
 
-BUMP = page(".....", "..#..", "#####", "#####", ".....")
-PLAIN = page(".....", ".....", "#####", "#####", ".....")
+def none(page: Dots) -> Dots:
+    """As many dots, all white."""
+    return Dots(page.width, page.height, bytes(len(page.rows)))
+
+
+WAYS = (without_bumps, without_bumps_by_numbers)
+BUMP = page("......", "..#...", "######", "######", "......")
+PAIR = page("......", "..##..", "######", "######", "......")
+PLAIN = page("......", "......", "######", "######", "......")
 
 
 @pytest.mark.parametrize("quarters", range(4))
-def test_an_edge_becomes_straight_on_every_side(quarters: int) -> None:
-    for doing in (even, even_by_numbers):
-        assert doing(turned(BUMP, quarters)) == turned(PLAIN, quarters)
+@pytest.mark.parametrize("bump", [BUMP, PAIR])
+def test_an_edge_becomes_straight_on_every_side(bump: Dots, quarters: int) -> None:
+    for doing in WAYS:
+        assert doing(turned(bump, quarters), none(turned(bump, quarters))) == turned(PLAIN, quarters)
 
 
+@pytest.mark.parametrize("quarters", range(4))
 @pytest.mark.parametrize(
     "kept",
     [
@@ -53,27 +62,46 @@ def test_an_edge_becomes_straight_on_every_side(quarters: int) -> None:
         page("#.#.#.#.", ".#.#.#.#"),
         page(".....", "##.##", "#####", "#####", "....."),
         page("###.....", "###.....", "........"),
+        page(".......", "..###..", "#######", "#######"),
+        page("......", "..##..", "..##..", "######"),
+        page("......", "..##..", "..####", "..####"),
+        page("......", "..##..", "###.##", "######"),
+        page(".....", "..#..", ".###.", "..#..", "....."),
+        page("......", "..##..", ".####.", ".####.", "..##..", "......"),
     ],
 )
-def test_lines_corners_gaps_and_lone_dots_stay(kept: Dots) -> None:
-    for doing in (even, even_by_numbers):
-        assert doing(kept) == kept
+def test_lines_corners_gaps_and_all_of_a_point_stay(kept: Dots, quarters: int) -> None:
+    for doing in WAYS:
+        assert doing(turned(kept, quarters), none(turned(kept, quarters))) == turned(kept, quarters)
+
+
+@pytest.mark.parametrize("quarters", range(4))
+@pytest.mark.parametrize(("bump", "sure"), [(BUMP, "..#..."), (PAIR, "..##.."), (PAIR, "..#..."), (PAIR, "...#..")])
+def test_what_is_surely_ink_stays(bump: Dots, sure: str, quarters: int) -> None:
+    certain = page("......", sure, "......", "......", "......")
+    for doing in WAYS:
+        assert doing(turned(bump, quarters), turned(certain, quarters)) == turned(bump, quarters)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (8, 8), (9, 3), (63, 5), (1728, 40), (1729, 3)])
 @pytest.mark.parametrize("black", [0.1, 0.5, 0.8])
 def test_both_ways_are_one(size: tuple[int, int], black: float) -> None:
     draw = random.Random(size[0])
-    image = Image.new("1", size, 0)
-    image.putdata([int(draw.random() < black) for _ in range(size[0] * size[1])])
-    assert even(Dots.of(image)) == even_by_numbers(Dots.of(image))
+    greys = [draw.random() for _ in range(size[0] * size[1])]
+    image, sure = Image.new("1", size, 0), Image.new("1", size, 0)
+    image.putdata([int(grey < black) for grey in greys])
+    sure.putdata([int(grey < 0.6 * black) for grey in greys])
+    made, by_numbers = (doing(Dots.of(image), Dots.of(sure)) for doing in WAYS)
+    assert made == by_numbers
 
 
 def test_rows_that_do_not_fill_the_page_are_refused() -> None:
     if dots.compiled is None:
         pytest.skip("there is no compiled half")
     with pytest.raises(ValueError, match="bytes"):
-        dots.compiled.even(b"\0" * 9, 16, 5)
+        dots.compiled.even(b"\0" * 9, b"\0" * 10, 16, 5)
+    with pytest.raises(ValueError, match="bytes"):
+        dots.compiled.even(b"\0" * 10, b"\0" * 9, 16, 5)
 
 
 def test_a_text_takes_less_time_and_stays_where_it_is() -> None:
@@ -84,6 +112,30 @@ def test_a_text_takes_less_time_and_stays_where_it_is() -> None:
     changed = ImageChops.logical_xor(shown.image(), plain)
     assert changed.histogram()[255] < 0.03 * plain.histogram()[255]
     assert shown.image().getbbox() == pytest.approx(plain.getbbox(), abs=1)
+
+
+WORDS = r"(0,5 mg 1.25 ml 12:30; i j: 4+4 \261 2 7 t f \251)"
+SMALL = "".join(
+    f"BT /F1 {size} Tf {60.3 + 0.37 * size} {700 - 13.7 * number} Td {WORDS} Tj ET\n"
+    for number, size in enumerate((5, 5.5, 6, 6.5, 7, 8, 9, 10) * 4)
+)
+
+
+def test_no_dot_of_small_print_goes_that_ink_covers_by_half() -> None:
+    with opened(pdf(1, "", drawing=SMALL), "x") as document:
+        grey, shown = document.grey(0, HIGH), document.page(0, HIGH)
+    plain = grey.point([255 if tone < 192 else 0 for tone in range(256)], "1")
+    lost = ImageChops.logical_and(plain, ImageChops.invert(shown.image()))
+    assert shown.image().histogram(lost)[255] == 0
+    assert 0 < sum(grey.histogram(lost)) < 0.04 * plain.histogram()[255]
+    assert sum(grey.histogram(lost)[:128]) == 0
+
+
+def test_a_row_of_a_coarse_grid_may_be_a_stroke_and_stays() -> None:
+    normal = Raster.of(Quality.NORMAL, "letter")
+    with opened(pdf(1, "", drawing=SMALL), "x") as document:
+        plain = document.grey(0, normal).point([255 if grey < 192 else 0 for grey in range(256)], "1")
+        assert document.page(0, normal) == Dots.of(plain)
 
 
 def test_a_page_of_a_fax_in_a_pdf_keeps_its_dots() -> None:
