@@ -12,7 +12,6 @@ import signal
 import warnings
 
 from gateway.sandbox import locks
-from gateway.sandbox.locks import Locks
 from gateway.sandbox.requests import Limits
 
 # linux/prctl.h
@@ -66,12 +65,16 @@ def keep_memory() -> None:
         _libc.mallopt(_M_TRIM_THRESHOLD, 1 << 30)
 
 
-def reader(limits: Limits) -> Locks:
-    """Confine a reader: bounded memory, no file written, no process started, and the kernel's locks."""
+def reader(limits: Limits, parent: int, channel: int) -> None:
+    """Confine a freshly forked reader: of its parent's descriptors it has the *channel* and nothing else; its memory is
+    bounded, it writes no file and starts no process, and it dies with its *parent*."""
+    _die_with(parent)
+    os.dup2(1, 2)  # standard output is /dev/null: the log is not for those who take over a reader
+    _close_all_but([channel])
     _limit(resource.RLIMIT_AS, limits.memory_bytes)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_NPROC, 0)
-    return locks.reader()
+    locks.reader()
 
 
 def more_cpu(seconds: float) -> None:
@@ -87,9 +90,7 @@ def job(limits: Limits, parent: int, keep: list[int]) -> None:
 
     It dies with its *parent*.
     """
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
-        os._exit(1)
+    _die_with(parent)
     os.setsid()
     os.dup2(1, 2)  # standard output is /dev/null: the log is not for those who take over a child
     _close_all_but(keep)
@@ -99,6 +100,12 @@ def job(limits: Limits, parent: int, keep: list[int]) -> None:
     _limit(resource.RLIMIT_NOFILE, _MOST_DESCRIPTORS)
     _limit(resource.RLIMIT_NPROC, 0)
     locks.child()
+
+
+def _die_with(parent: int) -> None:
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)
 
 
 def _limit(which: int, value: int) -> None:

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 
 from gateway.sandbox.wire import MOST_BYTES, Garbled, Header, decode, encode
 
+#: Datagrams that nobody has asked for yet: whoever sends more waits, however much of the daemon's memory it wants.
+_MOST_WAITING = 8
+
 
 class Gone(Exception):
     """The process at the other end has closed the channel or died."""
@@ -55,6 +58,8 @@ class Link:
             finally:
                 self._awaited = None
         come = self._come.popleft()
+        if len(self._come) == _MOST_WAITING - 1 and self._gone is None:
+            self._loop.add_reader(self._end, self._read)
         if isinstance(come, Garbled):
             raise come
         return come
@@ -95,6 +100,8 @@ class Link:
 
     def _tell(self, come: Header | Garbled) -> None:
         self._come.append(come)
+        if len(self._come) == _MOST_WAITING:
+            self._loop.remove_reader(self._end)
         self._wake()
 
     def _wake(self) -> None:

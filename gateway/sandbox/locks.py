@@ -6,6 +6,7 @@ program and no process, and signal nobody. Where a kernel has only one of them, 
 """
 
 import errno
+import fcntl
 import os
 import sys
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ _WRITING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | _O_TMPFILE
 
 #: What a process needs that computes, and answers on descriptors that it has.
 _COMPUTING = """
-    read pread64 readv preadv write pwrite64 writev pwritev lseek close close_range dup dup2 dup3 fcntl ftruncate
+    read pread64 readv preadv write pwrite64 writev pwritev lseek close close_range dup dup2 dup3 ftruncate
     fstat newfstatat stat lstat statx access faccessat faccessat2 readlink readlinkat getdents64 getcwd fadvise64
     mmap munmap mremap madvise brk msync membarrier mlock munlock
     futex set_robust_list get_robust_list rseq restart_syscall sched_yield sched_getaffinity getcpu
@@ -41,6 +42,8 @@ _COMPUTING = """
 _FORKING = """
     clone wait4 waitid pidfd_open pidfd_send_signal kill prctl setsid prlimit64 setrlimit seccomp
 """
+#: What a reader needs beside.
+_OWN_BOUND = "prlimit64"
 #: What LibreOffice needs beside: files in its own folder, and threads that wait for each other.
 _WORKING = """
     open openat creat mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink symlinkat
@@ -61,6 +64,9 @@ _CAREFULLY = {
     "clone": [ArgCmp(0, CmpOp.MASKED_EQ, _CLONE_VM | _CLONE_THREAD, _CLONE_VM | _CLONE_THREAD)],
     "mprotect": [ArgCmp(2, CmpOp.MASKED_EQ, 0, _PROT_EXEC)],
 }
+#: Flags and locks of a descriptor, and copies of it. Not its owner: who names another process there, and a signal, has
+#: the kernel send it.
+_FCNTL = [[ArgCmp(1, CmpOp.LE, fcntl.F_SETLKW)], [ArgCmp(1, CmpOp.EQ, fcntl.F_DUPFD_CLOEXEC)]]
 #: Bounds of one's own, never of another process.
 _ONLY_IF = {"prlimit64": [ArgCmp(0, CmpOp.EQ, 0)]}
 
@@ -98,9 +104,15 @@ def prepare() -> None:
     _program()
 
 
-def reader() -> Locks:
-    """Lock a process that answers requests, for good. It may still move its own bound of CPU time."""
-    return Locks(_landlock(), _load(_program("prlimit64")))
+def parent_of_readers() -> Locks:
+    """Lock a process that forks readers, for good; ``reader`` locks these further."""
+    _program(_OWN_BOUND)
+    return zygote()
+
+
+def reader() -> None:
+    """Lock a reader: it has its parent's locks and cannot fork. It may still move its own bound of CPU time."""
+    _load(_program(_OWN_BOUND))
 
 
 def zygote() -> Locks:
@@ -150,7 +162,7 @@ def _program(more: str = "") -> Filter | None:
         rules = Filter(int(Action.ERRNO) | errno.EPERM)
         for name in (*_COMPUTING.split(), *more.split()):
             _allow(rules, name, _ONLY_IF.get(name))
-        for name, condition in _CAREFULLY.items():
+        for name, condition in (*_CAREFULLY.items(), *(("fcntl", condition) for condition in _FCNTL)):
             _allow(rules, name, condition)
         rules.errno("clone3", errno.ENOSYS)  # so that the C library asks for clone, whose flags can be seen
         rules.errno("openat2", errno.ENOSYS)

@@ -1,15 +1,25 @@
-"""A reader: a warm process that reads one mail after the other, ``python -m gateway.sandbox.reader FD LIMITS``.
+"""A reader: a process that reads one mail after the other, forked by ``python -m gateway.sandbox.reader FD LIMITS``.
 
-It ends when the daemon closes the channel. The daemon's clock bounds each request: a reader that hangs is killed.
+That parent has imported everything, never opens a stranger's file, and has one child at a time, which reads. When the
+daemon sends the channel of the next one, the child is killed and another forked: a few milliseconds, where a program
+takes 300 to start. The two share no channel, so whoever has taken over a child has nothing of those after it.
+
+When a child ends by itself, its parent ends likewise, and so tells who is to blame. Both end when the daemon closes the
+parent's channel. The daemon's clock bounds each request: a reader that hangs is ended.
 """
 
+import gc
 import json
 import os
+import select
+import signal
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from mmap import ACCESS_READ, mmap
+from typing import NoReturn
 
 from PIL import Image
 
@@ -22,10 +32,10 @@ from gateway.mail import evidence, parse
 from gateway.mail.headers import Buffer
 from gateway.mail.own_text import own_text
 from gateway.mail.report import report
-from gateway.sandbox import confine
+from gateway.sandbox import confine, locks
 from gateway.sandbox.answers import reading_header
 from gateway.sandbox.requests import Limits
-from gateway.sandbox.wire import OUT_OF_MEMORY, Channel, Header, close_all, reason_header
+from gateway.sandbox.wire import OUT_OF_MEMORY, Channel, Garbled, Header, close_all, reason_header
 
 #: Where LibreOffice is, "" for nowhere.
 _office = ""
@@ -61,14 +71,91 @@ THE_DOCUMENT = "the document"
 
 
 def main(descriptor: int, limits: Limits) -> None:
-    """Serve requests on *descriptor* until the daemon closes it."""
+    """Have readers forked on *descriptor* until the daemon closes it."""
     global _office  # noqa: PLW0603  # what DOCUMENTS was made with, before anything is read
     _office = limits.office
     confine.worker()
     Image.init()  # every reader of pictures now: later nothing may be loaded
-    held = confine.reader(limits)
-    channel = Channel.of(descriptor)
-    channel.send({"ready": True, "missing": held.missing})
+    gc.collect()
+    gc.freeze()  # children would copy every page that a collection touches
+    control = Channel.of(descriptor)
+    control.send({"ready": True, "missing": locks.parent_of_readers().missing})
+    Parent(control, limits).serve()
+
+
+@dataclass(slots=True)
+class Parent:
+    """The one that forks: the daemon's word, and the ends of children."""
+
+    control: Channel
+    limits: Limits
+    _child: int = 0
+    _watch: int = -1  # its pidfd
+
+    def serve(self) -> None:
+        """Have one child after the other until the daemon closes the channel."""
+        try:
+            while (channel := self._next()) is not None:
+                self._bury()
+                self._fork(channel)
+                os.close(channel)
+        finally:
+            self._bury()
+
+    def _next(self) -> int | None:
+        """Wait for the next child's channel. The daemon's word comes first: what it no longer wants may end as it
+        likes."""
+        poll = select.poll()
+        poll.register(self.control.fileno(), select.POLLIN)
+        if self._child:
+            poll.register(self._watch, select.POLLIN)
+        if self.control.fileno() not in {ready for ready, _ in poll.poll()}:
+            _, status = os.waitpid(self._child, 0)
+            _end_likewise(os.waitstatus_to_exitcode(status))
+        request = self.control.receive()
+        return None if request is None else request[1][0]
+
+    def _fork(self, channel: int) -> None:
+        parent = os.getpid()
+        try:
+            self._child = os.fork()
+        except OSError:  # no process to be had: nobody is to blame for that
+            _end_likewise(-signal.SIGKILL)
+        if self._child == 0:
+            _be_child(channel, self.limits, parent)
+        self._watch = os.pidfd_open(self._child)
+
+    def _bury(self) -> None:
+        if self._child:
+            os.kill(self._child, signal.SIGKILL)
+            os.waitpid(self._child, 0)
+            os.close(self._watch)
+            self._child = 0
+
+
+def _end_likewise(code: int) -> NoReturn:
+    """End as the child did, whose exit code this is (negative: its signal): the daemon asks who is to blame."""
+    if code < 0:
+        with suppress(OSError):  # what cannot be caught needs no default
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+def _be_child(channel: int, limits: Limits, parent: int) -> NoReturn:
+    """Be the one who reads."""
+    status = 1
+    try:
+        confine.reader(limits, parent, channel)
+        with suppress(OSError, Garbled):  # the daemon has gone, or is not what it was: nobody is there to be told
+            _serve(Channel.of(channel), limits)
+            status = 0
+    finally:
+        os._exit(status)
+
+
+def _serve(channel: Channel, limits: Limits) -> None:
+    """Answer requests until the daemon closes the channel."""
     while (request := channel.receive()) is not None:
         header, files = request
         confine.more_cpu(limits.read_seconds)

@@ -68,7 +68,7 @@ class Limits:
     page_seconds: float = 60
     job_seconds: float = 300
     output_bytes: int = 64 << 20
-    mails_per_reader: int = 1000
+    mails_per_reader: int = 200
     start_seconds: float = 30
     office: str = ""
     service: str = ""

@@ -2,6 +2,7 @@
 
 | to | header | descriptors | answer |
 |---|---|---|---|
+| a reader's parent | ``do: next`` | channel | none |
 | a reader | ``do: offers, size, authserv`` | message | ``offers`` |
 | a reader | ``do: verify, size, records, which`` | message | ``verified`` |
 | a reader | ``do: read_mail, size, body`` | message | ``reading`` |
@@ -14,13 +15,14 @@
 | the zygote | ``do: stamp, job, header`` | channel, PDF, preview, TIFFs | ``stamped`` on the channel |
 | the zygote | ``do: kill, job`` | | none |
 
-Both say ``ready`` once. Before its answer a job says ``step`` again and again. The zygote says of every
+Who is started says ``ready`` once. Before its answer a job says ``step`` again and again. The zygote says of every
 job ``ended: job, started``. In place of an answer may come ``refusal``, or ``failed`` with the place of our own fault.
 """
 
 import json
 import os
 import socket
+from array import array
 from dataclasses import asdict
 from typing import Any
 
@@ -32,6 +34,7 @@ Header = dict[str, Any]
 #: The longest datagram; a reading of 200 parts with the longest names has less.
 MOST_BYTES = 384 * 1024
 _MOST_DESCRIPTORS = 2 * MOST_DOCUMENTS + 4
+_MOST_BESIDE = socket.CMSG_LEN(_MOST_DESCRIPTORS * array("i").itemsize)
 
 #: The ``failed`` of a process that reached its bound of memory.
 OUT_OF_MEMORY = "out of memory"
@@ -85,6 +88,8 @@ class Channel:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
+        # Made once: to make room for the longest datagram costs more than to read one.
+        self._room = bytearray(MOST_BYTES)
 
     @classmethod
     def of(cls, descriptor: int) -> "Channel":
@@ -100,13 +105,23 @@ class Channel:
 
     def receive(self) -> tuple[Header, list[int]] | None:
         """Wait for a datagram and return it with its descriptors, or None when the other side has gone."""
-        data, descriptors, flags, _ = socket.recv_fds(self._end, MOST_BYTES, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
-        if not data:
+        size, beside, flags, _ = self._end.recvmsg_into([self._room], _MOST_BESIDE, socket.MSG_CMSG_CLOEXEC)
+        if not size:
             return None
+        descriptors = _descriptors(beside)
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             close_all(descriptors)
             raise Garbled("a datagram was cut")
-        return decode(data), descriptors
+        return decode(bytes(self._room[:size])), descriptors
+
+
+def _descriptors(beside: list[tuple[int, int, bytes]]) -> list[int]:
+    """Return what came beside a datagram, as ``socket.recv_fds`` does."""
+    found = array("i")
+    for level, kind, data in beside:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return list(found)
 
 
 def close_all(descriptors: list[int]) -> None:

@@ -1,13 +1,14 @@
 """Processes of the sandbox that hang, crash, grow or are killed: the daemon goes on, and nothing is left behind."""
 
 import asyncio
+import ctypes
 import os
 import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -130,26 +131,62 @@ async def test_a_mail_that_needs_too_much_memory_is_refused_and_the_reader_lives
         assert box.pids == before
 
 
-async def test_a_reader_that_hangs_is_replaced_and_the_mail_read(files: Files) -> None:
+@pytest.mark.parametrize("whole", [True, False], ids=["both", "the child"])
+async def test_a_reader_that_hangs_is_replaced_and_the_mail_read(files: Files, *, whole: bool) -> None:
     message = mail()
     async with running(Limits(read_seconds=3)) as box:
-        hanging = box.pids[0]
+        reader = box.pids[0]
+        hanging = await child_of(reader)
         os.kill(hanging, signal.SIGSTOP)
+        if whole:
+            os.kill(reader, signal.SIGSTOP)
         reading = await box.read_mail(files.new(message).fileno(), len(message))
         assert reading.pages == 1
-        assert not exists(hanging)
-        assert hanging not in box.pids
+        assert not exists(reader)
+        assert reader not in box.pids
+        async for _ in until("its child's end"):
+            if not exists(hanging):
+                break
 
 
-async def test_a_reader_that_dies_over_a_mail_is_replaced_and_the_mail_read(files: Files) -> None:
+@pytest.fixture
+def like_init() -> Iterator[None]:
+    """This process gets the orphans, as one with the number 1 does."""
+    libc = ctypes.CDLL(None)
+    assert libc.prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER
+    yield
+    assert libc.prctl(36, 0, 0, 0, 0) == 0
+
+
+@pytest.mark.usefixtures("like_init")
+async def test_a_reader_that_is_ended_leaves_no_orphan(files: Files) -> None:
+    message = mail()
+    async with running(Limits(read_seconds=3)) as box:
+        os.kill(await child_of(box.pids[0]), signal.SIGSTOP)
+        assert (await box.read_mail(files.new(message).fileno(), len(message))).pages == 1
+        assert sorted(children(os.getpid())) == sorted(box.pids)
+    assert children(os.getpid()) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV, signal.SIGXCPU])
+@pytest.mark.parametrize("whole", [True, False], ids=["both", "the child"])
+async def test_a_reader_that_dies_over_a_mail_is_replaced_and_the_mail_read(
+    files: Files, how: signal.Signals, *, whole: bool
+) -> None:
     message = mail()
     async with running() as box:
         reader = box.pids[0]
-        os.kill(reader, signal.SIGSTOP)
+        child = await child_of(reader)
+        os.kill(child, signal.SIGSTOP)
         reading = asyncio.ensure_future(box.read_mail(files.new(message).fileno(), len(message)))
         await asyncio.sleep(0.1)
-        os.kill(reader, signal.SIGKILL)
+        os.kill(reader if whole else child, how)
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGCONT)
         assert (await reading).pages == 1
+        async for _ in until("the end of both"):
+            if not exists(reader) and not exists(child):
+                break
 
 
 async def test_a_mail_is_not_to_blame_for_readers_that_somebody_kills(
@@ -199,11 +236,12 @@ async def test_a_reader_is_renewed_after_its_share_of_mails(files: Files) -> Non
     message = mail()
     file = files.new(message)
     async with running(Limits(mails_per_reader=2)) as box:
-        seen = set()
+        seen, before = set(), box.pids
         for _ in range(6):
             assert (await box.read_mail(file.fileno(), len(message))).pages == 1
-            seen.update(box.pids[:1])
+            seen.update(children(box.pids[0]))
         assert len(seen) >= 2
+        assert box.pids == before, "what is warm stays"
 
 
 async def test_a_zygote_that_dies_is_replaced_and_the_job_may_come_again(files: Files) -> None:
@@ -259,7 +297,8 @@ async def test_stopping_ends_what_is_under_way(files: Files) -> None:
     job = asyncio.ensure_future(refused(box, files, endless_pdf()))
     waiting = asyncio.ensure_future(refused(box, files, pdf()))
     pids.append(await child_of(pids[-1]))
-    os.kill(pids[0], signal.SIGSTOP)
+    pids.append(await child_of(pids[0]))
+    os.kill(pids[-1], signal.SIGSTOP)
     message = mail()
     reading = asyncio.ensure_future(box.read_mail(files.new(message).fileno(), len(message)))
     await asyncio.sleep(0.1)
@@ -326,7 +365,9 @@ async def test_a_child_is_confined(files: Files) -> None:
         assert limit(child, resource.RLIMIT_CORE) == (0, 0)
         for pid in box.pids:
             assert status(pid)["NoNewPrivs"] == "1"
-        assert limit(box.pids[0], resource.RLIMIT_AS) == (limits.memory_bytes, limits.memory_bytes)
+        reader = await child_of(box.pids[0])
+        assert status(reader)["NoNewPrivs"] == "1"
+        assert limit(reader, resource.RLIMIT_AS) == (limits.memory_bytes, limits.memory_bytes)
         os.kill(child, signal.SIGKILL)
         await job
 

@@ -1,6 +1,7 @@
 """What a process of the sandbox can do to the machine once a document has taken it over: nothing."""
 
 import asyncio
+import json
 import os
 import socket
 import stat
@@ -122,6 +123,18 @@ async def test_no_other_process_can_be_touched(sandbox: Sandbox, files: Files, w
 
 
 @pytest.mark.parametrize("who", WHO)
+async def test_the_kernel_signals_nobody_for_it(sandbox: Sandbox, files: Files, who: str) -> None:
+    for pid in (os.getpid(), *sandbox.pids):
+        assert await tried(sandbox, files, who, f"owner {pid}") == "EPERM"
+    assert await tried(sandbox, files, who, "signal") == "EPERM"
+    assert await tried(sandbox, files, who, "flags") == "done"
+
+
+async def test_a_reader_has_its_channel_and_the_mail_and_nothing_of_its_parent(sandbox: Sandbox, files: Files) -> None:
+    assert len(json.loads(await tried(sandbox, files, "reader", "descriptors"))) == 2
+
+
+@pytest.mark.parametrize("who", WHO)
 async def test_no_bound_can_be_loosened(sandbox: Sandbox, files: Files, who: str) -> None:
     for what in ("limit", "code", "unshare"):
         assert await tried(sandbox, files, who, what) in {"EPERM", "EACCES", "not allowed to raise maximum limit"}, what
@@ -133,6 +146,24 @@ async def test_memory_ends_where_its_bound_is(sandbox: Sandbox, files: Files, wh
     assert await tried(sandbox, files, who, "memory") in {Kind.RENDERING_STOPPED, Kind.DOCUMENT_BROKEN}
     assert await tried(sandbox, files, who, "fork") == "EPERM"
     assert sandbox.pids == before
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_a_reader_has_no_more_than_its_share_and_nothing_of_the_next_ones(
+    taken_over: Path, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(taken_over))
+    box = Sandbox(1, 1, Limits(mails_per_reader=2))
+    await box.start()
+    try:
+        before = box.pids
+        pids = [await tried(box, files, "reader", "pid") for _ in range(5)]
+        assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
+        assert await tried(box, files, "reader", "extra") == "extra"
+        assert await tried(box, files, "reader", "fork") == "EPERM", "and not what was said beforehand: late"
+        assert box.pids == before
+    finally:
+        await box.stop()
 
 
 @pytest.mark.parametrize("who", WHO)

@@ -71,7 +71,7 @@ async def test_what_hangs_is_ended_and_replaced(files: Files, tmp_path: Path) ->
     with listening(tmp_path) as end:
         async with service(end), using(end, Limits(read_seconds=3, page_seconds=1)) as box:
             hanging = box.pids[0]
-            os.kill(hanging, signal.SIGSTOP)
+            os.kill(await child_of(hanging), signal.SIGSTOP)
             assert (await box.read_mail(files.new(message).fileno(), len(message))).pages == 1
             assert not exists(hanging)
             refusal = await refused(box, files, endless_pdf())

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -121,6 +122,25 @@ async def test_a_long_datagram_and_its_descriptors_arrive_whole() -> None:
         await link.receive()
     with pytest.raises(Gone):
         await link.send({})
+    link.close()
+
+
+async def test_who_answers_without_being_asked_waits_too() -> None:
+    ours, theirs = pair()
+    link, channel = Link(ours), Channel(theirs)
+    theirs.setblocking(False)
+    with theirs:
+        sent = 0
+        for _ in range(1000):
+            with suppress(BlockingIOError):
+                channel.send({"number": sent, "padding": "x" * 50_000})
+                sent += 1
+            await asyncio.sleep(0)
+        assert sent < 50, "no more than a few, and what the channel holds"
+        assert [(await link.receive())["number"] for _ in range(sent)] == list(range(sent))
+        for number in range(100):
+            channel.send({"number": number})
+            assert (await link.receive())["number"] == number
     link.close()
 
 
