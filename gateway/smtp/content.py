@@ -9,6 +9,7 @@ line, and at most two chunks are held, however long the message or its lines are
 import re
 from collections.abc import Callable
 
+from gateway.smtp.lines import lines_are_whole
 from gateway.smtp.paths import too_large
 from gateway.smtp.replies import Rejection
 
@@ -85,10 +86,13 @@ class Content:
             self._gather(text)
 
     def _gather(self, text: bytes) -> None:
+        if not self._gathered and len(text) >= WRITE_BYTES:
+            return self._store(text)
         self._gathered += text
         if len(self._gathered) >= WRITE_BYTES:
             self._store(bytes(self._gathered))
             self._gathered.clear()
+        return None
 
     def _store(self, text: bytes) -> None:
         try:
@@ -117,40 +121,6 @@ def _dots(text: bytes) -> tuple[int, bool]:
             stuffed = True
         dot = text.find(b".", dot + 1)
     return text.find(_END), True
-
-
-def lines_are_whole(text: bytes) -> bool:
-    """Return whether every CR and LF in *text* is half of a CR LF.
-
-    The lines of base64 are of one length, so from a line in the middle a look at every so many octets tells how far
-    that goes on to both sides, and counting tells that there are no other CR and LF between. Counting CR LF itself
-    takes five times as long; that is left for what is around.
-    """
-    middle = text.find(b"\n", len(text) // 2)
-    length = text.find(b"\n", middle + 1) - middle
-    if middle < 1 or length < 2:
-        return _are_whole(text)
-    first, at = middle % length, middle // length
-    feeds, returns = text[first::length], text[first - 1 :: length] if first else b"?" + text[length - 1 :: length]
-    before = min(_trailing(feeds[:at], b"\n"), _trailing(returns[:at], b"\r"))
-    after = min(_leading(feeds[at:], b"\n"), _leading(returns[at:], b"\r"))
-    begin, end = middle + 1 - before * length, middle + 1 + (after - 1) * length
-    lines = before + after - 1
-    if lines < 1 or text.count(b"\n", begin, end) != lines or text.count(b"\r", begin, end) != lines:
-        return _are_whole(text)
-    return _are_whole(text[:begin]) and _are_whole(text[end:])
-
-
-def _trailing(text: bytes, octet: bytes) -> int:
-    return len(text) - len(text.rstrip(octet))
-
-
-def _leading(text: bytes, octet: bytes) -> int:
-    return len(text) - len(text.lstrip(octet))
-
-
-def _are_whole(text: bytes) -> bool:
-    return len(text) - len(text.translate(None, b"\r\n")) == 2 * text.count(b"\r\n")
 
 
 def _border(text: bytes) -> int:

@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import Kind, Refusal
-from gateway.smtp.content import WRITE_BYTES, Content, lines_are_whole
+from gateway.smtp import lines
+from gateway.smtp.content import WRITE_BYTES, Content
 from gateway.smtp.replies import Rejection
 
 MESSAGE = b"Subject: dots\r\n\r\n..\r\n...two\r\nmid.dle.\r\n\r\n..end\r\n.\r\n"
@@ -106,6 +107,8 @@ def slowly(text: bytes) -> bool:
     return re.search(rb"\r(?!\n)|(?<!\r)\n", text) is None
 
 
+#: The one in Python, and the one in C where there is one.
+WHOLE = [lines.are_whole, lines.lines_are_whole]
 _LINES = [b"abcd\r\n", b"abcd\r\n" * 5, b"ab\r\n", b"\r\n", b"\r", b"\n", b"abc", b"abcd\n", b"abc\r\r\n", b"ab\rd\r\n"]
 
 
@@ -114,16 +117,25 @@ _LINES = [b"abcd\r\n", b"abcd\r\n" * 5, b"ab\r\n", b"\r\n", b"\r", b"\n", b"abc"
 @example(b"x" * 76 + b"\r\n" + b"y" * 76 + b"\n" + b"z" * 75 + b"\r\n")
 @example(b"\n\r\n\r\n\r")
 def test_a_lone_cr_or_lf_is_seen_wherever_it_stands(text: bytes) -> None:
-    assert lines_are_whole(text) is slowly(text)
+    for whole in WHOLE:
+        assert whole(text) is slowly(text)
 
 
-def test_a_lone_cr_or_lf_among_lines_of_base64_is_seen() -> None:
-    lines = (b"A" * 76 + b"\r\n") * 20
-    assert lines_are_whole(lines)
-    for at in range(len(lines)):
+@pytest.mark.parametrize("count", [20, 200], ids=["20 lines", "several blocks"])
+def test_a_lone_cr_or_lf_among_lines_of_base64_is_seen(count: int) -> None:
+    text = (b"A" * 76 + b"\r\n") * count
+    assert all(whole(text) for whole in WHOLE)
+    for at in [*range(100), *range(4000, 4200), *range(len(text) - 80, len(text))]:
         for octet in (b"\r", b"\n", b"A"):
-            spoilt = lines[:at] + octet + lines[at + 1 :]
-            assert lines_are_whole(spoilt) is slowly(spoilt), (at, octet)
+            spoilt = text[:at] + octet + text[at + 1 :]
+            for whole in WHOLE:
+                assert whole(spoilt) is slowly(spoilt), (at, octet)
+
+
+@pytest.mark.skipif(lines.compiled is None, reason="needs a compiler")
+def test_only_octets_have_lines() -> None:
+    with pytest.raises(TypeError):
+        lines.lines_are_whole("a\r\n")  # type: ignore[arg-type]
 
 
 @given(st.lists(st.sampled_from([*_LINES, b".", b"..\r\n"]), max_size=30).map(b"".join), st.integers(1, 7))
