@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, TextIO
 
 import structlog
@@ -18,7 +19,8 @@ from structlog.typing import EventDict, Processor
 
 HIDDEN = "[hidden]"
 _SECRET_KEY = re.compile(r"password|passwd|token|api_?key|secret|authorization|credential|private_key", re.IGNORECASE)
-_SECRET_TEXT = re.compile(r"\b(Bearer|Basic|KEY)([ _])[A-Za-z0-9._~+/=-]{8,}")
+_SECRET_WORDS = ("Bearer", "Basic", "KEY")
+_SECRET_TEXT = re.compile(rf"\b({'|'.join(_SECRET_WORDS)})([ _])[A-Za-z0-9._~+/=-]{{8,}}")
 
 #: Loggers of libraries that say too much, and from which level on they may speak.
 _QUIET = {
@@ -47,6 +49,10 @@ def configure(style: str = "auto", level: str = "info", stream: TextIO | None = 
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_ABOUT, processors=[*_LAST, renderer]))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
+    # Our lines do not say in which thread, process and line of a file they were written, and that need not be found out
+    # for each: https://docs.python.org/3.11/howto/logging.html#optimization
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     _quieten()
 
 
@@ -80,13 +86,20 @@ def _redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def _redacted(key: str, value: Any) -> Any:
-    if _SECRET_KEY.search(key) and value:
+    if value and _names_a_secret(key):
         return HIDDEN
     if isinstance(value, str):
+        if not any(word in value for word in _SECRET_WORDS):  # far sooner said than by the expression
+            return value
         return _SECRET_TEXT.sub(rf"\1\2{HIDDEN}", value)
     if isinstance(value, Mapping):
         return {inner: _redacted(str(inner), held) for inner, held in value.items()}
     return value
+
+
+@lru_cache(1000)
+def _names_a_secret(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None
 
 
 class _BadRequests(logging.Filter):
@@ -145,4 +158,5 @@ structlog.configure(
     ],
     logger_factory=structlog.stdlib.LoggerFactory(),
     wrapper_class=structlog.stdlib.BoundLogger,
+    cache_logger_on_first_use=True,
 )

@@ -19,29 +19,39 @@ class FolderSpool(Spool):
     """A blob that is being written to a folder, under a temporary name; a new one unless *key* is given."""
 
     def __init__(self, folder: "Folder", key: str = "") -> None:
-        self._folder = folder
         key = key or new_key()
-        self.path = folder.incoming / key
-        super().__init__(self.path.open("xb+", buffering=0), key)
+        self._begun = f"{folder.place}/incoming/{key}"
+        # Plain strings: to take a Path apart and put it together costs as much as to make the file.
+        self._home = f"{folder.place}/{checked(key)[:2]}"
+        self._sealed = False
+        super().__init__(open(self._begun, "xb+", buffering=0), key)  # noqa: SIM115  # seal and discard close it
+
+    @property
+    def path(self) -> Path:
+        """Where it is until it is sealed."""
+        return Path(self._begun)
 
     def seal(self) -> str:
         # The name first: what syncs the file then writes it too on the file systems that we know, and the sync of the
         # folder, which promises it, finds nothing left to do. A name without its bytes does no harm: no row has it.
-        final = self._folder.path(self.key)
-        os.rename(self.path, final)
+        final = f"{self._home}/{self.key}"
+        os.rename(self._begun, final)
+        self._sealed = True
         try:
             os.fsync(self.fileno())
-            _sync_folder(final.parent)
+            _sync_folder(self._home)
         except OSError:
-            final.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(final)
             raise
         self.file.close()
         return self.key
 
     def discard(self) -> None:
         self.file.close()
-        with contextlib.suppress(FileNotFoundError):
-            self.path.unlink()
+        if not self._sealed:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._begun)
 
 
 class Folder(Blobs):
@@ -130,7 +140,7 @@ class Folder(Blobs):
             spool.discard()
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: Path | str) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

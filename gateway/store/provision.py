@@ -12,7 +12,7 @@ from sqlalchemy import Table as Table  # noqa: PLC0414 - exported: rows.py names
 from gateway.account import Account, SmtpUser, Token
 from gateway.application import Application, Number
 from gateway.faxbox import Faxbox
-from gateway.store.database import Asked, Database, Row, add, changed, first, insert_new, one, scalar
+from gateway.store.database import Asked, Database, Row, add, changed, first, insert_new, one
 from gateway.store.paging import Stretch, later, stretched
 from gateway.store.prepared import Prepared
 from gateway.store.schema import accounts, applications, faxboxes, numbers, revisions, smtp_users, tokens
@@ -70,9 +70,14 @@ def touch_routing(tx: Connection) -> None:
         touch_routing(tx)
 
 
+#: Asked every second: what is asked with values, be there none, is compiled once.
+_REVISION = select(revisions.c.counter).where(revisions.c.name == ROUTING)
+
+
 async def routing_revision(db: Database) -> int:
     """Return the counter of changes."""
-    return int(await scalar(db, select(revisions.c.counter).where(revisions.c.name == ROUTING)) or 0)
+    rows = await db.rows(_REVISION, {})
+    return int(rows[0]["counter"]) if rows else 0
 
 
 def insert(tx: Connection, table: Table, values: dict[str, Any]) -> None:
