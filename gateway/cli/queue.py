@@ -138,4 +138,4 @@ async def _do(
 def _progress(fax: Fax) -> tuple[object, ...]:
     tries = f"{fax.tries}/{fax.tries_allowed}"
     pages = fax.pages if fax.pages_done is None else f"{fax.pages_done}/{fax.pages_to_do}"
-    return fax.state.value, pages, tries, fax.created_at, fax.next_try_at or fax.held_reason or fax.failure_reason
+    return fax.state.value, pages, tries, fax.created_at, fax.next_try_at or fax.held_reason or "now"

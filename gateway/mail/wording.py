@@ -95,7 +95,7 @@ def _said(tale: Tale, facts: Facts, enclosure: Enclosure) -> dict[str, Any]:
         "next_try": facts.next_try_at and spoken_time(facts.next_try_at, facts.timezone),
         "until": facts.deadline_at and spoken_time(facts.deadline_at, facts.timezone),
         "brief": reason.brief,
-        "reason": sentence(facts.failure_text or reason.sentence),
+        "reason": sentence(facts.failure_text.partition(". Please ")[0] or reason.sentence),  # the advice follows
         "advice": sentence(facts.advice or reason.advice),
         "failed": bool(facts.failure_reason or facts.failure_text),
         "given_advice": sentence(facts.advice),

@@ -297,6 +297,13 @@ def test_given_sentences_replace_those_of_the_table() -> None:
     assert "The line of the recipient was busy" not in words
 
 
+def test_what_to_do_is_said_once() -> None:
+    said = replace(FACTS, failure_reason="user_busy", failure_text="The line was busy. Please send it again later.")
+    words = text(Tale.FAILURE, said)
+    assert "The line was busy." in words
+    assert words.count("again later") == 1
+
+
 def test_a_word_of_the_carrier_that_nobody_knows_is_told_as_it_is() -> None:
     assert "The carrier's reason is: lunar_eclipse." in text(
         Tale.FAILURE, replace(FACTS, failure_reason="lunar_eclipse")
