@@ -5,6 +5,7 @@ a yellow heading vanish. So the tones of a page are looked up, and each gets the
 it or on it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageFilter
@@ -14,8 +15,11 @@ from gateway.documents.ink import THRESHOLD
 
 #: Tones outside this range are ink and paper.
 _DARKEST, _LIGHTEST = 10, 246
-#: Areas lighter than this are shown as paper; writing lighter than this was not meant to be read.
+#: Areas lighter than this get no dots; writing lighter than this was not meant to be read.
 _TINT = 232
+#: Areas lighter than this, of which dots would show little, get an outline of so many dots: a bar of a chart is there
+#: to be seen, whatever its tone. It ends so many squares from ink, which a line through it would make hard to read.
+_PALE, _OUTLINE, _CLEAR = 212, 2, 1
 #: Of each square one dot is looked at to find tones, and a tone has so many of them.
 _FEWEST = 40
 #: A tone stands out from its neighbours, which the soft edges of letters fill evenly, by this factor.
@@ -37,7 +41,7 @@ _CONTRAST, _WRITTEN = 36, 0.01
 class Area:
     """``threshold`` holds where ``mask``, laid with its left top corner ``at`` this place, is set.
 
-    None stands for a screen of dots: nothing is written there.
+    None stands for a screen of dots: nothing is written there. An outline is an area, too.
     """
 
     at: tuple[int, int]
@@ -55,7 +59,8 @@ class Tones:
 
 def tones_of(grey: Grey) -> Tones:
     """Look up the tones of a drawn page."""
-    threshold, areas, image = THRESHOLD, [], grey.image()
+    threshold, image = THRESHOLD, grey.image()
+    areas: list[Area] = []
     sparse = image.resize((max(1, grey.width // _CELL), max(1, grey.height // _CELL)), Image.Resampling.NEAREST)
     standing = _standing_out(sparse)
     if not standing:
@@ -64,10 +69,10 @@ def tones_of(grey: Grey) -> Tones:
     for tone in standing:
         cells = _cells(least, most, tone)
         if cells is not None:
-            areas.append(_area(image, tone, cells))
+            areas += _areas(image, tone, cells, least)
         elif THRESHOLD <= tone < _TINT and not _is_edge(sparse, least, tone):
             threshold = max(threshold, _between(tone, 255))
-    return Tones(threshold, tuple(area for area in areas if area is not None))
+    return Tones(threshold, tuple(areas))
 
 
 def _standing_out(sparse: Image.Image) -> list[int]:
@@ -101,19 +106,34 @@ def _is_edge(sparse: Image.Image, least: Image.Image, tone: int) -> bool:
     return dots.histogram(beside.crop((0, 0, *dots.size)))[255] > dots.histogram()[255] / 2
 
 
-def _area(grey: Image.Image, tone: int, cells: Image.Image) -> Area | None:
+def _areas(grey: Image.Image, tone: int, cells: Image.Image, least: Image.Image) -> Iterator[Area]:
     # What is written leaves gaps between the squares: they are closed. Half-filled squares at the rim come back too.
     left, top, right, bottom = cells.getbbox() or (0, 0, 0, 0)
-    cells = cells.crop((left - _GAP, top - _GAP, right + _GAP, bottom + _GAP))
+    around = (left - _GAP, top - _GAP, right + _GAP, bottom + _GAP)
+    cells = cells.crop(around)
     closed = _shrunk(_grown(cells, _GAP // 2 + 1), _GAP // 2)
     across, down = cells.width * _CELL, cells.height * _CELL
     at = ((left - _GAP) * _CELL, (top - _GAP) * _CELL)
     inner = _shrunk(closed, 2).resize((across, down), Image.Resampling.NEAREST)
     counts = grey.crop((*at, at[0] + across, at[1] + down)).histogram(inner)
     threshold = _written_on(tone, counts)
-    if threshold is None and tone >= _TINT:
-        return None
-    return Area(at, closed.resize((across, down), Image.Resampling.NEAREST), threshold)
+    mask = closed.resize((across, down), Image.Resampling.NEAREST)
+    if threshold is not None or tone < _TINT:
+        yield Area(at, mask, threshold)
+    if threshold is None and tone >= _PALE:
+        outline = _outline(grey.crop((*at, at[0] + across, at[1] + down)), tone, mask)
+        ink = least.crop(around).point([255 if each < tone - _CONTRAST else 0 for each in range(256)])
+        near = _grown(ink, _CLEAR).resize((across, down), Image.Resampling.NEAREST)
+        yield Area(at, ImageChops.subtract(outline, near), tone + 2)
+
+
+def _outline(grey: Image.Image, tone: int, mask: Image.Image) -> Image.Image:
+    """Return the dots of *tone* under *mask* that lie beside lighter ones: beside letters there is no outline."""
+    area = ImageChops.darker(grey.point([255 if abs(each - tone) <= 1 else 0 for each in range(256)]), mask)
+    inner = grey.point([255 if each <= tone + 1 else 0 for each in range(256)])
+    for _ in range(_OUTLINE):
+        inner = _darkest_around(inner)
+    return ImageChops.subtract(area, inner)
 
 
 def _written_on(tone: int, counts: list[int]) -> int | None:
