@@ -45,9 +45,9 @@ def note(
     their commit: call it last.
     """
     lock_keys(tx, ["audit"])
-    last, previous = next(iter(_LAST.rows(tx)), (0, BEGINNING))
+    before: Row = next(iter(_LAST.rows(tx)), {"id": 0, "digest": BEGINNING})
     values: dict[str, Any] = {
-        "id": last + 1,
+        "id": before["id"] + 1,
         "at": datetime.now(UTC),
         "actor_kind": actor.kind,
         "actor": actor.name[:255],
@@ -57,7 +57,7 @@ def note(
         "fax_id": fax_id,
         "subject": subject[:128],
         "details": details,
-        "previous": previous,
+        "previous": before["digest"],
     }
     add(tx, audit, {**values, "digest": digest_of(values)})
 

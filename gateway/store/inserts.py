@@ -6,7 +6,7 @@ straight to the driver; the types of the columns convert them as always.
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -36,7 +36,7 @@ def insert(tx: Connection, table: Table, values: Mapping[str, Any], *, ignore: b
     return execute(tx, statement, row).rowcount
 
 
-def execute(tx: Connection, statement: str, row: list[Any] | tuple[Any, ...] = ()) -> sqlite3.Cursor:
+def execute(tx: Connection, statement: str, row: Sequence[Any] | Mapping[str, Any] = ()) -> sqlite3.Cursor:
     """Execute *statement* with the values *row* on SQLite's driver, its errors being those of SQLAlchemy."""
     driver = tx.connection.dbapi_connection
     assert isinstance(driver, sqlite3.Connection)

@@ -1,11 +1,11 @@
-"""A SELECT as sqlite3 takes it: its text, what it is given, and how its rows are read. Making one costs more than
+"""A statement as sqlite3 takes it: its text, what it is given, and how its rows are read. Making one costs more than
 running it, so what is asked often is made once."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Compiled, Select, Uuid
+from sqlalchemy import Compiled, Select, Update, Uuid
 from sqlalchemy.dialects import sqlite
 
 from gateway.store.database import Row
@@ -20,12 +20,13 @@ _REMEMBERED = 200
 class Plan:
     """One statement, compiled."""
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: "Select[Any] | Update") -> None:
         compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         self.sql = str(compiled)
         self._fixed = compiled.construct_params()
         self._binds = {name: _binder_of(compiled, name) for name in self._fixed}
-        self._columns = [(str(column.key), _reader_of(column.type)) for column in statement.selected_columns]
+        columns = statement.selected_columns if isinstance(statement, Select) else ()
+        self._columns = [(str(column.key), _reader_of(column.type)) for column in columns]
 
     def parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the statement is run with: *values* for its named parameters, its own for all others."""

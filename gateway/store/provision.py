@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, null, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, null, or_, select, true, update
 from sqlalchemy import Table as Table  # noqa: PLC0414 - exported: rows.py names a table of this module by it
 
 from gateway.account import Account, SmtpUser, Token
@@ -108,14 +108,13 @@ def look(tx: Connection, table: Table, key: Any) -> Row | None:
     """Return a row by its primary key inside a unit that does not change it; None for the key None."""
     if key is None:
         return None
-    statement = _by_key(table)
-    rows = statement.rows(tx, key_of=key)
-    return dict(zip(statement.names, rows[0], strict=True)) if rows else None
+    return next(iter(_by_key(table).rows(tx, key_of=key)), None)
 
 
 @lru_cache
 def _by_key(table: Table) -> Prepared:
-    return Prepared(select(table).where(next(iter(table.primary_key.columns)) == bindparam("key_of")))
+    column = next(iter(table.primary_key.columns))
+    return Prepared(select(table).where(column == later("key_of", column.type)))
 
 
 def find(tx: Connection, table: Table, key: Any) -> Row | None:

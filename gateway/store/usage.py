@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Column, Connection, Label, delete, select, update
 
 from gateway.fax import Fax
 from gateway.store.database import changed, insert_new
+from gateway.store.paging import later
 from gateway.store.prepared import Prepared
 from gateway.store.schema import accounts, destinations, faxboxes, faxes, smtp_users, usage
 
@@ -27,19 +29,24 @@ class Used:
     held: int = 0
 
 
+def _limits(key: Column[Any], name: str) -> Label[Any]:
+    """The ceilings in the row whose *key* is given as *name*."""
+    return select(key.table.c.limits).where(key == later(name, key.type)).scalar_subquery().label(name)
+
+
 _LIMITS = Prepared(
     select(
-        select(accounts.c.limits).where(accounts.c.id == bindparam("account")).scalar_subquery(),
-        select(faxboxes.c.limits).where(faxboxes.c.id == bindparam("faxbox")).scalar_subquery(),
-        select(smtp_users.c.limits).where(smtp_users.c.name == bindparam("user")).scalar_subquery(),
+        _limits(accounts.c.id, "account"),
+        _limits(faxboxes.c.id, "faxbox"),
+        _limits(smtp_users.c.name, "user"),
     )
 )
 
 
 def own_limits(tx: Connection, fax: Fax) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
     """Return the ceilings of their own that the account, the faxbox and the user of *fax* have."""
-    ((account, box, user),) = _LIMITS.rows(tx, account=fax.account_id, faxbox=fax.faxbox_id, user=fax.user)
-    return account or {}, box or {}, user or {}
+    (own,) = _LIMITS.rows(tx, account=fax.account_id, faxbox=fax.faxbox_id, user=fax.user)
+    return own["account"] or {}, own["faxbox"] or {}, own["user"] or {}
 
 
 def locked(tx: Connection, keys: Sequence[str], day: str) -> dict[str, Used]:
@@ -56,21 +63,23 @@ def locked(tx: Connection, keys: Sequence[str], day: str) -> dict[str, Used]:
 
 
 _USED = ("faxes", "pages", "destinations", "held")
-_MINE = (usage.c.key == bindparam("of"), usage.c.day == bindparam("on"))
-_NOTED = Prepared(update(usage).where(*_MINE).values({name: bindparam(name) for name in _USED}))
+_ON = usage.c.day == later("on", usage.c.day.type)
+_MINE = (usage.c.key == later("of", usage.c.key.type), _ON)
+_NOTED = Prepared(update(usage).where(*_MINE).values({name: later(name, usage.c[name].type) for name in _USED}))
 
 
 @lru_cache
 def _of(count: int) -> Prepared:
     """Return what reads and locks the rows of *count* keys, in the order of the keys."""
-    keys = usage.c.key.in_([bindparam(f"of_{number}") for number in range(count)])
-    wanted = select(usage.c.key, *(usage.c[name] for name in _USED)).where(keys, usage.c.day == bindparam("on"))
+    keys = usage.c.key.in_([later(f"of_{number}", usage.c.key.type) for number in range(count)])
+    wanted = select(usage.c.key, *(usage.c[name] for name in _USED)).where(keys, _ON)
     return Prepared(wanted.order_by(usage.c.key).with_for_update())
 
 
 def _locked(tx: Connection, keys: Sequence[str], day: str) -> dict[str, Used]:
     named = {f"of_{number}": key for number, key in enumerate(keys)}
-    return {key: Used(*used) for key, *used in _of(len(keys)).rows(tx, on=day, **named)}
+    rows = _of(len(keys)).rows(tx, on=day, **named)
+    return {row["key"]: Used(**{name: row[name] for name in _USED}) for row in rows}
 
 
 def note(tx: Connection, used: dict[str, Used], day: str) -> None:
@@ -88,7 +97,8 @@ def tell(tx: Connection, key: str, day: str) -> bool:
 
 _KNOWN = Prepared(
     select(destinations.c.number).where(
-        destinations.c.account_id == bindparam("account"), destinations.c.number == bindparam("to")
+        destinations.c.account_id == later("account", destinations.c.account_id.type),
+        destinations.c.number == later("to", destinations.c.number.type),
     )
 )
 
