@@ -9,14 +9,15 @@ from dnslib.server import BaseResolver, DNSHandler, DNSServer
 
 
 class Names(BaseResolver):  # type: ignore[misc]  # dnslib has no types
-    """``texts`` has TXT records by name; questions about ``broken`` names are answered SERVFAIL; ``asked`` keeps them
-    all."""
+    """``texts`` has TXT records by name, which may be remembered for ``ttl`` seconds; questions about ``broken`` names
+    are answered SERVFAIL; ``asked`` keeps them all."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
         self.broken: set[str] = set()
         self.asked: list[str] = []
         self.address = ("127.0.0.1", 0)
+        self.ttl = 0
 
     def resolve(self, request: DNSRecord, handler: DNSHandler) -> DNSRecord:
         name = str(request.q.qname).rstrip(".").lower()
@@ -29,7 +30,7 @@ class Names(BaseResolver):  # type: ignore[misc]  # dnslib has no types
         elif QTYPE[request.q.qtype] == "TXT":
             text = self.texts[name].encode()
             pieces = [text[start : start + 255] for start in range(0, len(text), 255)]
-            reply.add_answer(RR(request.q.qname, QTYPE.TXT, rdata=TXT(pieces), ttl=0))
+            reply.add_answer(RR(request.q.qname, QTYPE.TXT, rdata=TXT(pieces), ttl=self.ttl))
         return reply
 
 
