@@ -16,6 +16,7 @@ from gateway.intake import Intake
 from gateway.intake.bounces import Bounces
 from gateway.intake.evidence import Evidence
 from gateway.limits import Limits
+from gateway.smtp.auth import Logins
 from gateway.smtp.door import SmtpLimits
 from gateway.smtp.listener import Listener
 from gateway.smtp.server import SmtpServer
@@ -93,8 +94,9 @@ async def opened(
     limits: Limits | None = None,
     mode: str = "trusted",
     evidence: Callable[[House], Evidence] | None = None,
+    listener: Listener | None = None,
 ) -> AsyncIterator[Door]:
-    """The door of a house on the engine that *request* names (``ENGINES``), its listener of this *mode*.
+    """The door of a house on the engine that *request* names (``ENGINES``), its listener of this *mode*, or *listener*.
 
     Without *limits* more may be mailed than is dialled: Canada.
     """
@@ -109,17 +111,20 @@ async def opened(
             db, house.blobs, house.sandbox, allowed, tries=3, max_recipients=50, evidence=judge, bounces=bounces
         )
         await intake.refresh()
+        logins = Logins(db)
         server = SmtpServer(
             intake,
             hostname=f"fax.{REALM}",
             max_message_bytes=5_000_000,
-            listeners=[Listener("127.0.0.1:0", mode, networks=LOOPBACK)],
+            listeners=[listener or Listener("127.0.0.1:0", mode, networks=LOOPBACK)],
             limits=SmtpLimits(),
+            authenticator=logins,
         )
         await server.start()
         try:
             yield Door(house, intake, server)
         finally:
             await server.stop(5)
+            logins.stop()
             if judge is not None:
                 judge.stop()

@@ -124,11 +124,36 @@ async def test_networks_and_counts_are_the_clients_and_not_the_proxys(house: Hou
             await again.hello()
 
 
-async def test_the_client_is_kept_across_starttls(house: House, tmp_path: Path) -> None:
+async def test_an_ipv6_network_is_one_peer(house: House) -> None:
+    async def greeting(client: Client, address: str) -> str:
+        await client.send(v2(1, 0x21, inet(address)))
+        return (await client.reply())[:9]
+
+    async with (
+        serving(house, listener=behind(), connections_per_peer=1, connections_per_minute=2) as server,
+        Client(server.addresses[0]) as first,
+        Client(server.addresses[0]) as near,
+        Client(server.addresses[0]) as far,
+        Client(server.addresses[0]) as next_,
+        Client(server.addresses[0]) as last,
+    ):
+        assert (await greeting(first, "2001:db8:0:1::7")).startswith("220 ")
+        assert await greeting(near, "2001:db8:0:1:ffff::8") == "421 4.7.0", "as many at once as one may have"
+        assert (await greeting(far, "2001:db8:0:2::7")).startswith("220 ")
+        await first.say("QUIT")
+        assert await first.reply() == ""
+        assert (await greeting(next_, "2001:db8:0:1::9")).startswith("220 ")
+        await next_.say("QUIT")
+        assert await next_.reply() == ""
+        assert await greeting(last, "2001:db8:0:1::a") == "421 4.7.0", "as many in a minute as one may have"
+
+
+@pytest.mark.parametrize("header", [V1, v2(1, 0x11, inet("192.0.2.7"))], ids=["version 1", "version 2"])
+async def test_the_client_is_kept_across_starttls(house: House, tmp_path: Path, header: bytes) -> None:
     authority = trustme.CA()
     listener = certified(authority, tmp_path, mode=MX, proxies=LOOPBACK)
     async with serving(house, listener=listener) as server, Client(server.addresses[0]) as client:
-        await client.send(V1)
+        await client.send(header)
         await client.hello("STARTTLS")
         await client.start_tls(trusting(authority))
         for command in ("EHLO client.example", MAIL, RCPT, "DATA"):

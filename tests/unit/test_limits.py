@@ -38,6 +38,17 @@ def test_what_is_not_listed_is_refused_with_the_reason_and_the_remedy(number: st
     assert not reason.temporary
 
 
+@pytest.mark.parametrize(
+    "number",
+    ["+448431234567", "+499001234567", "+33892123456", "+491803123456", "+33810123456"],
+    ids=["premium", "premium", "premium", "shared cost", "shared cost"],
+)
+def test_what_costs_more_than_others_is_refused_in_a_listed_country_too(number: str) -> None:
+    with pytest.raises(Refusal, match="premium rate or the like") as refused:
+        Limits(["GB", "DE", "FR"], USUAL).check(number)
+    assert refused.value.reason.kind is Kind.DESTINATION_NOT_ALLOWED
+
+
 def test_kinds_can_be_allowed() -> None:
     Limits(["US"], ["premium_rate"]).check("+19002345678")
     with pytest.raises(Refusal):
