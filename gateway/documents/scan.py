@@ -1,27 +1,36 @@
 """Scanned paper: what is grey all over is paper, what is darker than its surroundings is written on it.
 
 The paper's own tone is looked up around every place, so grey, yellowed and unevenly lit paper becomes white, and pencil
-stays.
+stays. Where ink lies close, what is lighter than the mean of a few dots around is the gap between two strokes.
 """
 
 from PIL import Image, ImageChops, ImageFilter
 
-from gateway.documents.greys import Grey, scaled
+from gateway.documents.greys import Grey, extremes, scaled
 from gateway.documents.halftone import screen
 from gateway.documents.raster import Look
 from gateway.fax import Sight
 
-#: The paper is looked at in squares of this many dots, ...
+#: What is ink is looked at in squares of this many dots, half the height of a small letter's x, ...
+_MEAN = 4
+#: ... the paper in squares of so many, ...
 _CELL = 8
 #: ... and is the lightest of so many squares across: wider than any stroke of a pen, narrower than a shadow.
 _AROUND = 9
 #: Ink is darker than this share of the paper around it; nearer to it, whoever asks for it, is grain.
 _INK, _MOST_INK = 0.8, 0.88
+#: Where strokes lie close ink is no lighter than their mean by such a factor, or is darker than this share of the
+#: paper: a gap that is filled makes one letter of two. What is filled with pencil all over is its own mean, and stays.
+_ABOVE_MEAN, _LEAST_INK = 1.1, 0.65
 #: Darker than this share of the page's lightest paper is no paper, but a picture or a coloured area.
 _NO_PAPER = 0.5
 #: What tells a scan from a photograph: most of it is paper, little of it is between paper and ink.
 _LEAST_PAPER, _MOST_BETWEEN = 0.6, 0.12
 _DEEP = 0.5
+#: Where less than this is darker than the paper around it, nothing is written. The empty page of a scanner has grain,
+#: and is lit about evenly. In a picture the darkest parts are darker than this share of the lightest, or than the other
+#: where there is no grain: where the greys of most squares differ by no more than so much.
+_BLANK, _UNEVEN, _SHADED, _GRAIN = 0.0005, 0.6, 0.82, 2
 #: For each tone of paper, the grey below which a dot is ink for certain, and that below which it is no paper.
 _DEEPS, _INKS = ([round((tone // 8 * 8 + 4) * share) for tone in range(256)] for share in (_DEEP, _INK))
 
@@ -33,12 +42,20 @@ def paper_thresholds(grey: Image.Image, dpi: tuple[int, int], look: Look) -> Gre
     Dark areas get a screen of dots, so that what is in them is not lost, unless somebody knows better: a *look* that
     says scan takes them for paper in a shadow, and one with a share of white wants no dots.
     """
-    paper = _lightest(grey.reduce(_CELL), _AROUND).filter(ImageFilter.GaussianBlur(_AROUND / 2))
+    mean = grey.reduce(_MEAN)
+    cells = mean.reduce(_CELL // _MEAN)
+    paper = _lightest(cells, _AROUND).filter(ImageFilter.GaussianBlur(_AROUND / 2))
     white = _percentile(paper, 0.9)
-    if look.sight is not Sight.SCAN and not _is_paper(grey, paper, white):
+    if look.sight is not Sight.SCAN and not _is_paper(grey, cells, paper, white):
         return None
-    share = _INK if look.black_below is None else min(look.black_below / 100, _MOST_INK)
-    thresholds = scaled(paper.point([round(tone * share) for tone in range(256)]), grey.size, smooth=True)
+    if look.black_below is None:
+        around = paper.resize(mean.size, Image.Resampling.BILINEAR)
+        squares = ImageChops.darker(
+            ImageChops.lighter(_share(mean, _ABOVE_MEAN), _share(around, _LEAST_INK)), _share(around, _INK)
+        )
+    else:
+        squares = _share(paper, min(look.black_below / 100, _MOST_INK))
+    thresholds = scaled(squares, grey.size, smooth=True)
     if look != Look():
         return thresholds
     dark = paper.point([255 if tone < white * _NO_PAPER else 0 for tone in range(256)])
@@ -49,13 +66,26 @@ def paper_thresholds(grey: Image.Image, dpi: tuple[int, int], look: Look) -> Gre
     return thresholds
 
 
-def _is_paper(grey: Image.Image, paper: Image.Image, white: int) -> bool:
+def _share(image: Image.Image, share: float) -> Image.Image:
+    return image.point([min(255, round(tone * share)) for tone in range(256)])
+
+
+def _is_paper(grey: Image.Image, cells: Image.Image, paper: Image.Image, white: int) -> bool:
     sample = grey.resize(paper.size, Image.Resampling.NEAREST)
     ink = _darker(sample, paper.point(_DEEPS))
     between = _darker(sample, paper.point(_INKS)) - ink
     dots = sample.width * sample.height
+    if ink + between < _BLANK * dots and _is_shaded(grey, cells):
+        return False
     lit = 1 - sum(paper.histogram()[: round(white * _NO_PAPER)]) / dots
     return between / dots <= _MOST_BETWEEN and lit - (ink + between) / dots >= _LEAST_PAPER
+
+
+def _is_shaded(grey: Image.Image, cells: Image.Image) -> bool:
+    """Say whether something on which nothing is written has light and shade of its own."""
+    least, most = extremes(grey, _CELL)
+    smooth = _percentile(ImageChops.subtract(most, least), 0.5) <= _GRAIN
+    return _percentile(cells, 0.02) < _percentile(cells, 0.98) * (_SHADED if smooth else _UNEVEN)
 
 
 def _darker(sample: Image.Image, than: Image.Image) -> int:
@@ -64,17 +94,18 @@ def _darker(sample: Image.Image, than: Image.Image) -> int:
 
 
 def _lightest(image: Image.Image, across: int) -> Image.Image:
-    """Return the lightest tone of a square of *across* dots around each; a border looks at the one opposite, too.
+    """Return the lightest tone of a square of *across* dots around each.
 
     Squares are doubled: Pillow's MaxFilter takes a hundred times as long.
     """
-    reach = 1
+    reach, back = 1, across // 2
+    grown = image.crop((0, 0, image.width + back, image.height + back))  # what is beyond an edge is black
     while reach < across:
         step = min(reach, across - reach)
-        image = ImageChops.lighter(image, ImageChops.offset(image, step, 0))
-        image = ImageChops.lighter(image, ImageChops.offset(image, 0, step))
+        for left, top in ((step, 0), (0, step)):
+            grown = ImageChops.lighter(grown, grown.crop((-left, -top, grown.width - left, grown.height - top)))
         reach += step
-    return ImageChops.offset(image, -(across // 2))
+    return grown.crop((back, back, *grown.size))
 
 
 def _percentile(image: Image.Image, share: float) -> int:

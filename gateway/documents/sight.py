@@ -1,6 +1,7 @@
 """How a page is seen: which threshold holds where on it."""
 
 from collections.abc import Sequence
+from typing import cast
 
 from PIL import Image
 
@@ -23,6 +24,8 @@ _SMALL = 24
 #: Greys that are neither ink nor paper, and the share of them from which a picture is more than a drawing.
 _MIDDLE, _DRAWING = range(48, 216), 0.06
 _SPARSE = 4
+#: A picture of less than this share of a sheet, whose greys differ by no more than so much, is a tone, no empty paper.
+_PART, _FLAT = 0.5, 8
 
 
 def drawn(grey: Grey, pictures: Sequence[Box], raster: Raster) -> Dots:
@@ -92,6 +95,11 @@ def _picture(grey: Image.Image, raster: Raster) -> Image.Image | None:
     if sum(counts[tone] for tone in _MIDDLE) < _DRAWING * sparse.width * sparse.height and counts[255]:
         return None
     paper = paper_thresholds(grey, raster.dpi, raster.look)
-    if paper or raster.look.black_below is not None:
+    if raster.look.black_below is not None or (paper and not _is_tone(grey, raster)):
         return paper.image() if paper else None
     return screen(grey.size, raster.dpi)
+
+
+def _is_tone(grey: Image.Image, raster: Raster) -> bool:
+    least, most = cast(tuple[int, int], grey.getextrema())
+    return most - least <= _FLAT and grey.width * grey.height < _PART * raster.width * raster.full_lines

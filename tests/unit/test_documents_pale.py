@@ -1,10 +1,31 @@
-"""What is pale: bars of charts are seen."""
+"""What is pale: bars of charts and pictures are seen, empty paper becomes white, pencil stays."""
+
+import random
 
 import pytest
-from PIL import ImageChops, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from tests.samples import pdf
+from gateway.documents.greys import Grey
+from gateway.documents.raster import Raster
+from gateway.documents.sight import pictured
+from gateway.fax import Quality
+from tests.samples import pdf, picture_pdf
 from tests.unit.test_documents_sight import at, ink_share, seen
+
+RASTER = Raster.of(Quality.HIGH, "letter")
+SHEET = (1700, 2200)
+
+
+def shade(darkest: int, lightest: int, size: tuple[int, int] = SHEET) -> Image.Image:
+    """From dark at the top to light at the foot."""
+    tones = [darkest + (lightest - darkest) * grey // 255 for grey in range(256)]
+    return Image.linear_gradient("L").resize(size).point(tones)
+
+
+def grainy(image: Image.Image) -> Image.Image:
+    noise = Image.frombytes("L", image.size, random.Random(1).randbytes(image.width * image.height))
+    grain = noise.point([grey * 16 // 255 for grey in range(256)])
+    return ImageChops.subtract(ImageChops.add(image, grain), Image.new("L", image.size, 8))
 
 
 @pytest.mark.parametrize("grey", [0.85, 0.9, 0.93, 0.96])
@@ -38,3 +59,70 @@ def test_the_outline_of_a_pale_word_across_a_page_leaves_what_is_written_there_a
     close = ImageChops.darker(added, plain.crop(words).convert("L").filter(ImageFilter.MaxFilter(5)))
     assert added.histogram()[255] > 0
     assert close.histogram()[255] < 0.01 * plain.crop(words).histogram()[255]
+
+
+@pytest.mark.parametrize(("darkest", "lightest"), [(0, 255), (120, 255), (180, 255), (200, 250)])
+def test_light_and_shade_without_a_word_becomes_dots(darkest: int, lightest: int) -> None:
+    """Darker at its top, whether it fills the page or a part of it."""
+    for data in (
+        picture_pdf(shade(darkest, lightest)),
+        picture_pdf(shade(darkest, lightest, (800, 600)), place=(612, 792, 0, 0)),
+    ):
+        page = seen(data)
+        upper, lower = ink_share(page, at(0, 594, 612, 198)), ink_share(page, at(0, 0, 612, 198))
+        assert upper > max(0.05, lower + 0.05)
+
+
+def test_a_picture_of_one_tone_becomes_dots() -> None:
+    page = seen(picture_pdf(Image.new("L", (800, 600), 150), place=(300, 200, 100, 300)))
+    assert ink_share(page, at(110, 310, 280, 180)) == pytest.approx(1 - 150 / 255, abs=0.08)
+
+
+@pytest.mark.parametrize("quarters", range(4))
+@pytest.mark.parametrize("darkest", [150, 225])
+def test_an_empty_sheet_is_white_however_it_is_lit(darkest: int, quarters: int) -> None:
+    size = SHEET if quarters % 2 == 0 else SHEET[::-1]
+    lit = shade(darkest, 230, size).rotate(90 * quarters, expand=True)
+    assert seen(picture_pdf(grainy(lit))).getbbox() is None
+
+
+@pytest.mark.parametrize("darkest", [200, 215])
+def test_an_empty_sheet_without_grain_is_white_unless_its_light_and_shade_are_a_picture(darkest: int) -> None:
+    assert seen(picture_pdf(shade(darkest, 235))).getbbox() is None
+
+
+@pytest.mark.parametrize("tone", [110, 130, 150])
+@pytest.mark.parametrize("across", [16, 30, 60])
+def test_a_circle_on_a_form_that_is_filled_with_pencil_is_not_the_empty_one(across: int, tone: int) -> None:
+    scan = Image.new("L", (1728, 2156), 205)
+    draw = ImageDraw.Draw(scan)
+    for left in range(100, 1600, 200):
+        draw.ellipse((left, 500, left + across, 500 + across), outline=40, width=2)
+        draw.ellipse((left, 700, left + across, 700 + across), outline=40, width=2, fill=tone)
+    page = pictured(Grey.of(scan), RASTER).image()
+    third = across // 3
+    for left in range(100, 1600, 200):
+        empty, filled = (
+            page.crop((left + third, top + third, left + across - third, top + across - third)).convert("L")
+            for top in (500, 700)
+        )
+        assert empty.getbbox() is None
+        assert filled.histogram()[255] > 0.6 * filled.width * filled.height
+
+
+def test_a_gap_between_dark_strokes_stays_open_and_pencil_beside_them_stays() -> None:
+    scan = Image.new("L", (1728, 2156), 205)
+    draw = ImageDraw.Draw(scan)
+    for left in range(100, 1600, 200):
+        draw.rectangle((left, 500, left + 3, 530), fill=40)
+        draw.rectangle((left + 4, 500, left + 5, 530), fill=155)  # as light as the lens leaves it
+        draw.rectangle((left + 6, 500, left + 9, 530), fill=40)
+        draw.rectangle((left + 22, 500, left + 24, 530), fill=155)
+    page = pictured(Grey.of(scan), RASTER).image()
+    for left in range(100, 1600, 200):
+        row = [page.getpixel((left + x, 515)) for x in range(30)]
+        assert row[1]
+        assert row[8]
+        assert not (row[4] and row[5])
+        assert row[23]
+        assert not row[15]
