@@ -33,6 +33,8 @@ async def look(settings: Settings, *, offline: bool) -> AsyncIterator[Finding]:
         yield finding
     yield await _tried("database", _database(settings))
     yield await _tried("blobs", _blobs(settings))
+    if settings.database.sqlite is None and settings.blobs.folder is not None:
+        yield _of_this_machine(settings.blobs.folder)
     for finding in await sandbox(settings.sandbox.service):
         yield finding
     yield office(settings.sandbox.libreoffice)
@@ -120,6 +122,17 @@ async def _database(settings: Settings) -> str:
 
 async def _blobs(settings: Settings) -> str:
     return await asyncio.to_thread(_try_blobs, parts.blobs(settings))
+
+
+def _of_this_machine(folder: Path) -> Finding:
+    """Of a database that several machines may share, with documents that only this one has."""
+    sentence = (
+        f"[blobs] url: the database is PostgreSQL, but documents are in the folder {folder} of this machine: a second "
+        "machine would fail faxes whose documents it does not have, and they are lost with this one. Keep them where "
+        'all machines reach them, [blobs] url = "s3://bucket/prefix", and move them there with faxgate migrate '
+        "--copy-blobs-from; where one machine shall do, back up both with faxgate backup"
+    )
+    return Finding("blobs", Verdict.NOTE, sentence)
 
 
 def _try_blobs(blobs: Blobs) -> str:

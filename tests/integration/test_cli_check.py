@@ -63,6 +63,13 @@ def findings(faxgate: Faxgate, *options: str, code: int = 0) -> dict[str, list[t
 def test_check_passes_on_each_engine(tmp_path: Path, database_url: str) -> None:
     found = findings(new_house(tmp_path, database_url), "--offline")
     assert [verdict for verdict, _ in found["database"]] == ["ok"]
+    # A database for several machines, and documents that only this one has.
+    shared = database_url.startswith("postgresql")
+    assert [verdict for verdict, _ in found["blobs"]] == (["ok", "note"] if shared else ["ok"])
+    if shared:
+        told = found["blobs"][1][1]
+        assert f"documents are in the folder {tmp_path}" in told
+        assert "faxgate migrate --copy-blobs-from" in told
 
 
 def test_a_fresh_gateway_passes_offline(faxgate: Faxgate) -> None:
