@@ -15,6 +15,7 @@ from datetime import timedelta
 from gateway import gate, logs, metrics, parts, systemd
 from gateway.courier import WEBHOOK
 from gateway.errors import ConfigurationError, Refusal
+from gateway.gauges import Gauges
 from gateway.ids import new_token
 from gateway.intake import Intake
 from gateway.intake.bounces import Bounces
@@ -91,6 +92,7 @@ class Daemon:
         stories = Stories(settings, tools)
         if "worker" in self.roles:
             await enter(self._work(stories))
+            await enter(_rhythm(Gauges(self.db).show, COUNT_EVERY))
             await enter(_rhythm(stories.restored.look, COMPARE_EVERY))
             every = settings.poll_interval
             await enter(_rhythm(self._in_turn("poll", every, stories.reconcile.poll), every.total_seconds()))

@@ -6,8 +6,10 @@ from gateway import logs
 from gateway.notify import Notify
 from gateway.outbox import TRANSMIT
 from gateway.store import carriers, jobs
-from gateway.store.database import Database, Row, Tx
+from gateway.store.database import Database, Row, Tx, one
 
+#: More faxes that wait are not counted: nobody needs the number, and a count of a million takes long.
+MOST_COUNTED = 10_000
 log = logs.logger(__name__)
 
 
@@ -22,8 +24,9 @@ class Outage:
         self._patience = patience
 
     async def look(self) -> None:
-        """Tell what there is to tell."""
-        if self._patience:
+        """Tell what there is to tell. Nothing is written while there is nothing."""
+        row = await one(self._db, carriers.state(self._name)) if self._patience else None
+        if row is not None and (row["open_until"] is not None or row["told_since"] is not None):
             await self._db.write(self.tell)
 
     def tell(self, tx: Tx) -> None:
@@ -50,7 +53,9 @@ class Outage:
         self._notify.operator_without_fax(tx, note, "", serial, advice=f"{self._waiting(tx)}.")
 
     def _waiting(self, tx: Tx) -> str:
-        number = jobs.number_of(tx, TRANSMIT)
+        number = jobs.number_of(tx, TRANSMIT, MOST_COUNTED + 1)
+        if number > MOST_COUNTED:
+            return f"More than {MOST_COUNTED:,} faxes wait to be sent"
         return "One fax waits to be sent" if number == 1 else f"{number or 'No'} faxes wait to be sent"
 
 

@@ -10,7 +10,6 @@ from gateway.carrier_event import CarrierEvent, CarrierFax, Happened
 from gateway.carriers.carrier import Carrier, CarrierError
 from gateway.events import Events
 from gateway.fax import Direction
-from gateway.inbox import UNDER_WAY
 from gateway.store import attempts, faxes
 from gateway.store import events as said
 from gateway.store.database import Database
@@ -53,7 +52,7 @@ class Reconcile:
 
     async def _receiving(self) -> int:
         """The list tells when a fax began: one that takes long has left it before it is received."""
-        under_way = await faxes.page(self._db, direction=Direction.INBOUND, states=UNDER_WAY, limit=AT_ONCE)
+        under_way = await faxes.under_way(self._db, Direction.INBOUND, AT_ONCE)
         return sum([await self._ask(fax.carrier_fax_id) for fax in under_way])
 
     async def _ask(self, carrier_fax_id: str) -> bool:

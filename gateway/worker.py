@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from gateway import logs, metrics
+from gateway import logs
 from gateway.carriers.carrier import CarrierError
 from gateway.errors import Refusal
 from gateway.poison import Poison, named
@@ -61,6 +61,7 @@ class Worker:
         self._poison = poison
         self._most_faults = most_faults
         self._epoch = 0
+        self._swept = ""
         self._held = Lease(lease)
         self._ahead = _ahead()
         self._running: dict[asyncio.Task[None], Job] = {}
@@ -199,7 +200,6 @@ class Worker:
                 self._held.renewed(asked)
                 await self._db.write(self._sweep)
                 await self._find_again()
-                await self._measure()
             except Exception:
                 log.exception("the node could not say that it lives")
 
@@ -223,16 +223,7 @@ class Worker:
 
     def _sweep(self, tx: Tx) -> None:
         jobs.take_over(tx, self._lease, self._node)
-        jobs.sweep(tx)
-
-    async def _measure(self) -> None:
-        oldest, now = 0.0, datetime.now(UTC)
-        metrics.jobs.clear()
-        for row in await self._db.rows(jobs.counts()):
-            metrics.jobs.labels(row["state"], row["kind"]).set(row["number"])
-            if row["state"] != aside.ASIDE:
-                oldest = max(oldest, (now - row["oldest"]).total_seconds())
-        metrics.oldest_job_seconds.set(oldest)
+        self._swept = jobs.sweep(tx, self._swept)
 
 
 def _ahead() -> float:

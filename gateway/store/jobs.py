@@ -29,6 +29,8 @@ from gateway.store.schema import holds, jobs, nodes
 #: Longer than the longest fax: 350 pages of half a minute.
 HOLD_LASTS = timedelta(hours=4)
 MOVE_AT_ONCE = 200
+#: So many blocked jobs are looked at in one unit, which keeps nobody waiting.
+LOOK_AT_ONCE = 500
 #: After this long nobody expects a silent node back. Its name may come again: nothing of its first life is running.
 FORGOTTEN = timedelta(days=1)
 
@@ -163,10 +165,11 @@ def waiting(tx: Connection, kind: str, subject: object) -> Row | None:
     return first(tx, select(jobs).where(jobs.c.kind == kind, jobs.c.subject == str(subject)).limit(1))
 
 
-def number_of(tx: Connection, kind: str) -> int:
-    """Return how many jobs of this kind wait, for a moment or for hours."""
+def number_of(tx: Connection, kind: str, most: int) -> int:
+    """Return how many jobs of this kind wait, for a moment or for hours; of more than *most* they are *most*."""
     wait = (jobs.c.kind == kind, jobs.c.state.in_(["ready", "scheduled", "blocked"]))
-    return int(tx.execute(select(func.count()).select_from(jobs).where(*wait)).scalar_one())
+    some = select(jobs.c.id).where(*wait).limit(most).subquery()
+    return int(tx.execute(select(func.count()).select_from(some)).scalar_one())
 
 
 def move_due(tx: Connection) -> int:
@@ -208,27 +211,38 @@ def extend(tx: Connection, owner: object) -> None:
     tx.execute(update(holds).where(holds.c.owner == str(owner)).values(until=datetime.now(UTC) + HOLD_LASTS))
 
 
-def sweep(tx: Connection) -> None:
-    """Let expired holds go, and wake jobs whose key has become free unnoticed.
+def sweep(tx: Connection, after: str = "") -> str:
+    """Let expired holds go, and wake jobs whose key has become free unnoticed; a part of them at a time, beginning with
+    the key behind *after*. Return where the next part begins.
 
     A hold whose owner is about to use it stays: the jobs of a gateway that was down for a while are ready still, and
     nothing looks at their holds once more.
     """
     about_to = select(jobs.c.id).where(jobs.c.subject == holds.c.owner, jobs.c.state.in_(["ready", "running"])).exists()
     expired = (holds.c.until <= datetime.now(UTC), ~about_to)
-    blocked = (
-        select(jobs.c.blocked_on)
-        .where(jobs.c.state == "blocked")
-        .where(~select(holds.c.key).where(holds.c.key == jobs.c.blocked_on).exists())
-    )
-    stale = tx.execute(select(holds.c.key).where(*expired)).scalars()
-    keys = {*stale, *tx.execute(blocked.distinct().limit(MOVE_AT_ONCE)).scalars()}
-    if not keys:
-        return
-    _alone(tx)
-    tx.execute(delete(holds).where(*expired))
-    for key in sorted(keys):
-        _wake(tx, key)
+    stale = set(tx.execute(select(holds.c.key).where(*expired).limit(MOVE_AT_ONCE)).scalars())
+    free, end = _unnoticed(tx, after)
+    if keys := {*stale, *free}:
+        _alone(tx)
+        tx.execute(delete(holds).where(*expired, holds.c.key.in_(stale)))
+        for key in sorted(keys):
+            _wake(tx, key)
+    return end
+
+
+def _unnoticed(tx: Connection, after: str) -> tuple[list[str], str]:
+    """Look at the next jobs that are blocked on a key behind *after*: return the keys that nobody holds, and the last
+    key that was looked at, "" when it was the last of all."""
+    waiting = (jobs.c.state == "blocked", jobs.c.blocked_on > after)
+    part = select(jobs.c.blocked_on).where(*waiting).order_by(jobs.c.blocked_on).limit(LOOK_AT_ONCE).subquery()
+    held = select(holds.c.key).where(holds.c.key == part.c.blocked_on).exists()
+    grouped = select(part.c.blocked_on.label("key"), func.count().label("number"), held.label("held"))
+    rows = tx.execute(grouped.group_by(part.c.blocked_on).order_by(part.c.blocked_on)).all()
+    free = [str(row.key) for row in rows if not row.held]
+    if len(free) > MOVE_AT_ONCE:
+        return free[:MOVE_AT_ONCE], free[MOVE_AT_ONCE - 1]
+    whole = sum(row.number for row in rows) < LOOK_AT_ONCE
+    return free, "" if whole else str(rows[-1].key)
 
 
 def mine(job: Job) -> tuple[Any, ...]:
@@ -357,11 +371,14 @@ def _clock() -> Any:
 # -- a look from outside -----------------------------------------------------------------------------------------------
 
 
-def counts() -> Select[Any]:
-    """Jobs by kind and state, with the oldest due time of each."""
-    return select(
-        jobs.c.kind, jobs.c.state, func.count().label("number"), func.min(jobs.c.due).label("oldest")
-    ).group_by(jobs.c.kind, jobs.c.state)
+def counts(after: int, limit: int) -> Select[Any]:
+    """Of the first *limit* jobs whose ids are above *after*: how many there are by kind and state, when the oldest of
+    each was or is due, and the last id."""
+    part = select(jobs.c.id, jobs.c.kind, jobs.c.state, jobs.c.due).where(jobs.c.id > after)
+    some = part.order_by(jobs.c.id).limit(limit).subquery()
+    number, oldest, last = func.count(), func.min(some.c.due), func.max(some.c.id)
+    columns = (number.label("number"), oldest.label("oldest"), last.label("last"))
+    return select(some.c.kind, some.c.state, *columns).group_by(some.c.kind, some.c.state)
 
 
 def of_subject(subject: object) -> Select[Any]:

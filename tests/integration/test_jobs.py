@@ -370,7 +370,7 @@ async def test_a_node_that_leaves_gives_its_jobs_back_at_once(queue: Queue) -> N
 async def test_jobs_are_counted_by_kind_and_state(queue: Queue) -> None:
     await queue.enqueue("x", "y", keys=LINE)
     await queue.enqueue("z", due=datetime.now(UTC) + timedelta(hours=1))
-    found = {(row["kind"], row["state"]): row["number"] for row in await queue.db.rows(jobs.counts())}
+    found = {(row["kind"], row["state"]): row["number"] for row in await queue.db.rows(jobs.counts(0, 9))}
     assert found == {(KIND, "ready"): 1, (KIND, "blocked"): 1, (KIND, "scheduled"): 1}
 
 

@@ -85,6 +85,8 @@ shares = Table(
 _WAITING = text("state IN ('preparing', 'queued')")
 #: Whose senders are told when it takes long.
 _LATE = text("state = 'queued' AND delay_at IS NOT NULL")
+#: Those that wait for a person.
+_DECIDED_BY_PEOPLE = text("state IN ('held', 'unknown')")
 #: At its end here, and still at the carrier.
 _AT_CARRIER = text("finished_at IS NOT NULL AND carrier_fax_id <> '' AND NOT carrier_forgets")
 
@@ -163,6 +165,7 @@ faxes = Table(
     ),
     Index("ix_faxes_carrier", "finished_at", "id", sqlite_where=_AT_CARRIER, postgresql_where=_AT_CARRIER),
     Index("ix_faxes_deadline", "deadline_at", sqlite_where=_WAITING, postgresql_where=_WAITING),
+    Index("ix_faxes_held", "state", sqlite_where=_DECIDED_BY_PEOPLE, postgresql_where=_DECIDED_BY_PEOPLE),
     Index("ix_faxes_delay", "delay_at", sqlite_where=_LATE, postgresql_where=_LATE),
     Index(
         "ix_faxes_open",
