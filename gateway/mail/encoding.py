@@ -2,12 +2,14 @@
 
 import binascii
 import re
+import string
 
 import pybase64
 
 #: Encodings that leave a part's bytes as they are.
 IDENTITY = frozenset({"7bit", "8bit", "binary"})
 
+_DIGITS = (string.ascii_letters + string.digits + "+/").encode()
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _PADDING = re.compile(rb"=+")
 
@@ -36,6 +38,8 @@ def _base64(raw: bytes, *, cut: bool) -> bytes:
     Python stops without a word at the first padding, but some senders pad in the middle; each padded piece is decoded.
     """
     padding = raw.find(b"=")
+    if cut and padding < 0 and not (digits := raw.translate(None, b" \t\r\n")).translate(None, _DIGITS):
+        return _piece(digits[: len(digits) // 4 * 4])
     if not cut and (padding < 0 or not raw[padding:].strip(b"= \t\r\n")):
         return _piece(raw)
     pieces = _PADDING.split(_NOT_BASE64.sub(b"", raw))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway.errors import Kind
 from gateway.mail import parse
 from gateway.mail.content import Undecodable, content, estimated_size
+from gateway.mail.encoding import decoded
 from gateway.mail.headers import Headers
 from gateway.mail.structure import leaves
 from gateway.sandbox.reader import DOCUMENTS
@@ -176,6 +177,22 @@ def test_padding_within_base64_loses_nothing() -> None:
 def test_foreign_characters_in_base64_are_skipped() -> None:
     message = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\naGV!sb*G8="
     assert ours(message) == [("text/plain", b"hello")]
+
+
+@given(
+    st.binary(max_size=120), st.integers(0, 200), st.lists(st.tuples(st.integers(0, 160), st.sampled_from("\r\n !-")))
+)
+def test_the_beginning_of_base64_is_the_beginning_of_what_it_encodes(
+    data: bytes, cut: int, foreign: list[tuple[int, str]]
+) -> None:
+    text = binascii.b2a_base64(data, newline=False).decode()
+    for at, odd in foreign:
+        text = text[:at] + odd + text[at:]
+    start = text[:cut]
+    digits = sum(character.isalnum() or character in "+/" for character in start)
+    found = decoded(start.encode(), "base64", cut=True)
+    assert data.startswith(found)
+    assert len(found) >= digits // 4 * 3
 
 
 def test_sizes_are_told_without_decoding() -> None:
