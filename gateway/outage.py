@@ -38,9 +38,10 @@ class Outage:
 
     def _begun(self, tx: Tx, row: Row) -> None:
         since: datetime = row["failing_since"]
+        answer = row["answer"].rstrip(".") or "nothing"
         advice = (
-            f"What it has said last: {row['answer'] or 'nothing'}. {self._waiting(tx)}. None fails by this before its "
-            "deadline: they go out by themselves when it is back, and you are told then. faxgate check asks it again."
+            f"What it has said last: {answer}. {self._waiting(tx)}. None fails by this before its deadline: they go "
+            "out by themselves when it is back, and you are told then. faxgate check asks it again."
         )
         note = f"The carrier has not answered as it should since {_at(since)}"
         serial = f"outage-{self._name}-{since.isoformat()}"

@@ -89,6 +89,7 @@ def _said(tale: Tale, facts: Facts, enclosure: Enclosure) -> dict[str, Any]:
         "short": _short(facts, inbound=tale in _INBOUND),
         "duration": spoken_duration(facts.duration),
         "tries": facts.tries,
+        "allowed": facts.tries_allowed,
         "tries_text": f"{facts.tries} of {facts.tries_allowed}" if facts.tries_allowed > 1 else str(facts.tries),
         "submitted": spoken_time(facts.submitted_at, facts.timezone),
         "finished": spoken_time(facts.finished_at, facts.timezone),

@@ -79,6 +79,9 @@ async def test_another_outage_is_another_mail(house: House) -> None:
         await look(house)
         await up(house)
         assert len(await look(house)) == 2 * number
+    assert [mail.subject.partition(" since")[0] for mail in house.mails(OPERATOR)[:1]] == [
+        "Faxgate: The carrier has not answered as it should"
+    ]
 
 
 async def test_what_does_not_last_is_not_told(house: House) -> None:

@@ -188,6 +188,7 @@ def test_a_mail_about_no_fax_still_says_that_it_is_ours() -> None:
             "Faxgate needs your attention: fax to +1 202-555-0123 on hold",
         ),
         (Tale.OPERATOR, {}, "Faxgate needs your attention"),
+        (Tale.OPERATOR, {"fax_id": "", "note": "the carrier is away"}, "Faxgate: The carrier is away"),
         (Tale.TRIAL, {}, "Faxgate: test mail"),
     ],
 )
