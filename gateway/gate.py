@@ -145,7 +145,8 @@ class Gate:
         row = await one(self._db, carriers.state(self.name))
         until = None if row is None else await self._closed(row)
         if until is not None:
-            raise CarrierError(f"the carrier does not answer and is asked again at {until:%H:%M:%S} UTC")
+            message = f"the carrier does not answer and is asked again at {until:%H:%M:%S} UTC"
+            raise CarrierError(message, until=until)
 
     async def _through(self, call: Callable[[], Awaitable[T]]) -> T:
         await self._admit()

@@ -62,11 +62,13 @@ HandingOver = Accepted | Throttled | Rejected | Unknown
 
 
 class CarrierError(Exception):
-    """The carrier could not be asked. ``status`` is its HTTP status, 0 when there was no answer."""
+    """The carrier could not be asked. ``status`` is its HTTP status, 0 when there was no answer; ``until`` is when
+    it is asked again if it was not asked now, because it has a rest."""
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    def __init__(self, message: str, status: int = 0, until: datetime | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.until = until
 
 
 class Carrier(Protocol):

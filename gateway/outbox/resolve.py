@@ -18,6 +18,7 @@ from gateway.fax import Direction, Fax, State
 from gateway.notify import Notify
 from gateway.outbox.policy import RESOLVE, TRANSMIT, Policy
 from gateway.outbox.settle import CANCEL_ASKED, LIVE, Settle
+from gateway.retry import spread
 from gateway.store import attempts, faxes, jobs
 from gateway.store.database import Database, Tx
 from gateway.store.jobs import Job
@@ -57,7 +58,7 @@ class Resolve:
             if listed is None and attempt.revoked_at is None and attempt.handle_kind is Handle.MEDIA:
                 await self._carrier.remove(attempt.handle)
         except CarrierError as error:
-            silence = str(error)
+            silence = error
             await self._db.write(lambda tx: self._unanswered(tx, job, attempt, silence))
             return
         await self._db.write(lambda tx: self._decide(tx, job, attempt, listed))
@@ -79,10 +80,14 @@ class Resolve:
         others = set() if mine else await attempts.known(self._db, nameless)
         return mine or next((listed for name, listed in nameless.items() if name not in others), None)
 
-    def _unanswered(self, tx: Tx, job: Job, attempt: Attempt, error: str) -> None:
-        """The carrier's silence decides nothing: the time to a decision starts anew when it answers."""
+    def _unanswered(self, tx: Tx, job: Job, attempt: Attempt, error: CarrierError) -> None:
+        """The carrier's silence decides nothing: the time to a decision starts anew when it answers. What was not
+        asked, because the carrier has a rest, is no look."""
         attempts.change(tx, attempt.id, [AttemptState.UNKNOWN], list_answered_at=None)
-        jobs.again(tx, job, self._next_look(job), error)
+        if error.until is None:
+            jobs.again(tx, job, self._next_look(job), str(error))
+        else:
+            jobs.again(tx, job, error.until + spread(self._policy.settle_delay), str(error), counted=False)
 
     def _decide(self, tx: Tx, job: Job, looked_at: Attempt, listed: CarrierFax | None) -> None:
         fax = faxes.get(tx, looked_at.fax_id, lock=True)

@@ -102,12 +102,14 @@ def finish(tx: Connection, job: Job) -> None:
         raise LeaseLost(job.subject)
 
 
-def again(tx: Connection, job: Job, due: datetime, error: str = "") -> None:
-    """Put a job back, to run when *due*. Raises LeaseLost like ``finish``."""
+def again(tx: Connection, job: Job, due: datetime, error: str = "", *, counted: bool = True) -> None:
+    """Put a job back, to run when *due*; not *counted* is a run in which nothing was tried. Raises LeaseLost like
+    ``finish``."""
+    tries = jobs.c.tries + 1 if counted else jobs.c.tries
     put_back = (
         update(jobs)
         .where(*mine(job))
-        .values(state="scheduled", due=due, tries=jobs.c.tries + 1, node=None, epoch=None, last_error=error[:2000])
+        .values(state="scheduled", due=due, tries=tries, node=None, epoch=None, last_error=error[:2000])
     )
     if not changed(tx, put_back):
         raise LeaseLost(job.subject)

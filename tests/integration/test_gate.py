@@ -82,6 +82,9 @@ async def test_a_fax_that_waits_out_a_rest_has_not_been_tried(house: House) -> N
         await house.step(TRANSMIT)
         await house.step(RESOLVE)
     assert {(await house.fax(fax_id)).state for fax_id in waiting} == {State.QUEUED}
+    for look in await house.jobs(RESOLVE):
+        assert look["tries"] == 0, "nobody has looked"
+        assert look["due"] > datetime.now(UTC) + timedelta(minutes=50), "and nobody does before the rest is over"
     assert house.emulator.faxes == []
     house.emulator.faults.down_status = None
     await rest_is_over(house)
