@@ -46,11 +46,12 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a page becomes black and white: what it is taken for, and the share of white, in percent, below which a dot
-    is black; None leaves that to what is found on the page."""
+    """How a page becomes black and white: what it is taken for, the share of white, in percent, below which a dot is
+    black (None leaves that to what is found on the page), and whether what is neither becomes dots."""
 
     sight: Sight = Sight.AUTO
     black_below: int | None = None
+    dots: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Raster:
         """Return the grid for a fax that is to be sent."""
         look = look or Look()
         if quality is Quality.ULTRA_DARK and look.sight is Sight.AUTO:
-            look = Look(Sight.TEXT, look.black_below)
+            look = replace(look, dots=False)
         return cls(GRIDS[quality], PAPER_HEIGHT[paper], pad=pad, look=look, deskew=deskew)
 
     @property

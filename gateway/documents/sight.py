@@ -64,7 +64,7 @@ def _drawn(grey: Grey, pictures: Sequence[Box], raster: Raster) -> Dots:
         for box in pictures:
             art.image().paste(255, box)
     tones = tones_of(art)
-    dotted = raster.look.sight is not Sight.TEXT
+    dotted = raster.look.sight is not Sight.TEXT and raster.look.dots
     areas = [area for area in tones.areas if dotted or area.threshold is not None]
     shown = [(box, thresholds) for box in pictures if (thresholds := _picture(image.crop(box), raster))]
     if not shown and not areas and tones.threshold == THRESHOLD:
@@ -97,7 +97,7 @@ def _picture(grey: Image.Image, raster: Raster) -> Image.Image | None:
     paper = paper_thresholds(grey, raster.dpi, raster.look)
     if raster.look.black_below is not None or (paper and not _is_tone(grey, raster)):
         return paper.image() if paper else None
-    return screen(grey.size, raster.dpi)
+    return screen(grey.size, raster.dpi) if raster.look.dots else None
 
 
 def _is_tone(grey: Image.Image, raster: Raster) -> bool:

@@ -17,9 +17,9 @@ from gateway.documents.ink import THRESHOLD
 _DARKEST, _LIGHTEST = 10, 246
 #: Areas lighter than this get no dots; writing lighter than this was not meant to be read.
 _TINT = 232
-#: Areas lighter than this, of which dots would show little, get an outline of so many dots: a bar of a chart is there
-#: to be seen, whatever its tone. It ends so many squares from ink, which a line through it would make hard to read.
-_PALE, _OUTLINE, _CLEAR = 212, 2, 1
+#: Areas of which the threshold shows nothing, and dots little, get an outline of so many dots: a bar of a chart is
+#: there to be seen, whatever its tone. It ends so many squares from ink, which a line would make hard to read.
+_OUTLINE, _CLEAR = 2, 1
 #: Of each square one dot is looked at to find tones, and a tone has so many of them.
 _FEWEST = 40
 #: A tone stands out from its neighbours, which the soft edges of letters fill evenly, by this factor.
@@ -120,7 +120,7 @@ def _areas(grey: Image.Image, tone: int, cells: Image.Image, least: Image.Image)
     mask = closed.resize((across, down), Image.Resampling.NEAREST)
     if threshold is not None or tone < _TINT:
         yield Area(at, mask, threshold)
-    if threshold is None and tone >= _PALE:
+    if threshold is None and tone >= THRESHOLD:
         outline = _outline(grey.crop((*at, at[0] + across, at[1] + down)), tone, mask)
         ink = least.crop(around).point([255 if each < tone - _CONTRAST else 0 for each in range(256)])
         near = _grown(ink, _CLEAR).resize((across, down), Image.Resampling.NEAREST)

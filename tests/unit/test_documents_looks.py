@@ -56,6 +56,20 @@ def test_the_fine_grid_comes_with_dots_and_without() -> None:
     assert share(plain) == pytest.approx(0.5, abs=0.01)
 
 
+def test_a_scan_is_white_paper_also_where_no_dots_are_wanted() -> None:
+    lit = Image.linear_gradient("L").resize((1700, 2200)).point([150 + grey * 60 // 255 for grey in range(256)])
+    ImageDraw.Draw(lit).text((300, 300), "Please confirm", fill=40, font_size=80)
+    assert 0.001 < share(seen(picture_pdf(lit), Look(), Quality.ULTRA_DARK)) < 0.02
+
+
+@pytest.mark.parametrize("grey", [0.5, 0.7, 0.78, 0.85, 0.95])
+def test_a_bar_of_a_chart_is_seen_also_where_no_dots_are_wanted(grey: float) -> None:
+    without, page = (
+        seen(pdf(1, drawing=drawing), Look(), Quality.ULTRA_DARK) for drawing in ("", f"{grey} g 200 300 40 200 re f")
+    )
+    assert share(page) > share(without) + 0.0002
+
+
 @pytest.mark.parametrize(("percent", "black"), [(30, 0), (50, 1)])
 def test_a_share_of_white_parts_black_from_white(percent: int, black: int) -> None:
     page = seen(pdf(1, "", drawing="0.4 g 0 0 612 792 re f"), Look(black_below=percent))
