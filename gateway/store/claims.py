@@ -13,7 +13,10 @@ from sqlalchemy import Connection, Select, select, update
 
 from gateway.store.jobs import Job
 from gateway.store.schema import jobs, nodes
-from gateway.store.schema.queue import SUSPECT
+from gateway.store.schema.queue import IS_SUSPECT, SUSPECT
+
+#: How many suspects are looked at for one of a kind that has room.
+_LOOKED_AT = 100
 
 
 def claim(tx: Connection, node: str, epoch: int, kind: str, limit: int) -> list[Job]:
@@ -25,8 +28,10 @@ def claim(tx: Connection, node: str, epoch: int, kind: str, limit: int) -> list[
 
 def claim_suspect(tx: Connection, node: str, epoch: int, kinds: Collection[str]) -> list[Job]:
     """Take the ready job of these *kinds* that is the least under suspicion, if there is one."""
-    suspects = _ready(node, epoch).where(jobs.c.kind.in_(kinds), jobs.c.crashes >= SUSPECT)
-    return _take(tx, node, epoch, suspects.order_by(jobs.c.crashes, jobs.c.id).limit(1))
+    # In the words of their index, and without the kinds, for which SQLite would go through all that are ready.
+    some = select(jobs.c.id, jobs.c.kind).where(IS_SUSPECT).order_by(jobs.c.crashes, jobs.c.id).limit(_LOOKED_AT)
+    first = next((row.id for row in tx.execute(some) if row.kind in kinds), None)
+    return [] if first is None else _take(tx, node, epoch, _ready(node, epoch).where(jobs.c.id == first))
 
 
 def suspected(job: Job) -> bool:

@@ -8,7 +8,7 @@ from gateway.store.types import Counter, Json, UtcDateTime
 _SCHEDULED, _READY = text("state = 'scheduled'"), text("state = 'ready'")
 #: With which the process that ran it has died so often, a job is under suspicion.
 SUSPECT = 3
-_SUSPECT = text(f"state = 'ready' AND crashes >= {SUSPECT}")
+IS_SUSPECT = text(f"state = 'ready' AND crashes >= {SUSPECT}")
 _BLOCKED, _RUNNING = text("state = 'blocked'"), text("state = 'running'")
 
 jobs = Table(
@@ -34,7 +34,7 @@ jobs = Table(
     Index("ix_jobs_subject", "subject", "kind"),
     Index("ix_jobs_scheduled", "due", "id", sqlite_where=_SCHEDULED, postgresql_where=_SCHEDULED),
     Index("ix_jobs_ready", "kind", "priority", "due", "id", sqlite_where=_READY, postgresql_where=_READY),
-    Index("ix_jobs_suspect", "crashes", "id", sqlite_where=_SUSPECT, postgresql_where=_SUSPECT),
+    Index("ix_jobs_suspect", "crashes", "id", sqlite_where=IS_SUSPECT, postgresql_where=IS_SUSPECT),
     Index("ix_jobs_blocked", "blocked_on", "priority", "id", sqlite_where=_BLOCKED, postgresql_where=_BLOCKED),
     Index("ix_jobs_running", "node", "epoch", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
 )
