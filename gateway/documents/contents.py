@@ -48,12 +48,13 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The pictures of a page in grey or colour. ``alone`` says that nothing else can be seen on it, ``dotted`` that a
-    picture is in black and white already."""
+    """The pictures of a page in grey or colour. ``alone`` says that nothing else can be seen on it; ``images`` are all
+    that have pixels, and ``dotted`` says that one of them is in black and white already."""
 
     pictures: tuple[Picture, ...]
     alone: bool
     dotted: bool
+    images: tuple[Picture, ...] = ()
 
 
 def contents(page: pdfium.PdfPage, thinnest: float) -> Contents:
@@ -62,11 +63,14 @@ def contents(page: pdfium.PdfPage, thinnest: float) -> Contents:
     PDFium draws no dot of a stroke that falls between the centres of two.
     """
     pictures: list[Picture] = []
+    images: list[Picture] = []
     others = dotted = False
     for handle, matrix in _objects(page):
         kind = pdfium_c.FPDFPageObj_GetType(handle)
+        if kind == pdfium_c.FPDF_PAGEOBJ_IMAGE:
+            images.append(_image(handle, matrix))
         if kind == pdfium_c.FPDF_PAGEOBJ_IMAGE and _bits(page, handle) > 1:
-            pictures.append(_image(handle, matrix))
+            pictures.append(images[-1])
         elif kind == pdfium_c.FPDF_PAGEOBJ_SHADING:
             pictures.append(_shading(handle, matrix))
         elif kind != pdfium_c.FPDF_PAGEOBJ_TEXT or not _invisible(handle):
@@ -75,7 +79,17 @@ def contents(page: pdfium.PdfPage, thinnest: float) -> Contents:
             if kind == pdfium_c.FPDF_PAGEOBJ_PATH:
                 _thicken(handle, matrix, thinnest)
     others = others or pdfium_c.FPDFPage_GetAnnotCount(page) > 0
-    return Contents(tuple(pictures), len(pictures) == 1 and pictures[0].image and not others, dotted)
+    alone = len(pictures) == 1 and pictures[0].image and not others
+    return Contents(tuple(pictures), alone, dotted, tuple(images))
+
+
+def can_be_shown(image: Picture) -> bool:
+    """Decode *image* and say whether that is possible: PDFium leaves out what it cannot decode, without a word."""
+    bitmap = pdfium_c.FPDFImageObj_GetBitmap(image.handle)
+    if not bitmap:
+        return False
+    pdfium_c.FPDFBitmap_Destroy(bitmap)
+    return True
 
 
 def scan(page: pdfium.PdfPage, found: Contents) -> Picture | None:

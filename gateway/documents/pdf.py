@@ -12,7 +12,7 @@ import pypdfium2.raw as pdfium_c
 from PIL import Image
 
 from gateway.document import MediaType
-from gateway.documents.contents import Contents, Picture, box, contents, jpeg, scan
+from gateway.documents.contents import Contents, Picture, box, can_be_shown, contents, jpeg, scan
 from gateway.documents.dots import Dots
 from gateway.documents.edges import even
 from gateway.documents.greys import Grey, scaled
@@ -20,13 +20,15 @@ from gateway.documents.ink import ink
 from gateway.documents.raster import Placement, Raster
 from gateway.documents.refusal import refuse_document
 from gateway.documents.scan import paper_thresholds
-from gateway.documents.sight import drawn
+from gateway.documents.sight import Box, drawn
 from gateway.documents.skew import straightened
 from gateway.errors import Kind, Refusal
 from gateway.fax import Sight
 
 _POINTS_PER_INCH = 72
 _WHITE: Final = 255
+#: Pictures of so few dots across or down may be missing: lines, and what counts readers of a page on the web.
+_SMALL: Final = 24
 
 #: Dots that a stroke is wide at least.
 _THINNEST = 1.2
@@ -79,7 +81,7 @@ class Pdf:
             found = contents(page, _THINNEST * page.get_height() / _place(page, raster).height)
             picture = scan(page, found) if raster.look.sight in {Sight.AUTO, Sight.SCAN} else None
             source = self._source(page, index, picture) if picture else None
-            return (source and _scanned(page, source, raster)) or self._seen(page, found, raster)
+            return (source and _scanned(page, source, raster)) or self._seen(page, index, found, raster)
 
     def _source(self, page: pdfium.PdfPage, index: int, picture: Picture) -> Image.Image | None:
         try:
@@ -88,8 +90,16 @@ class Pdf:
         except (pikepdf.PdfError, IndexError, ValueError, RuntimeError, TypeError):
             return None
 
-    def _seen(self, page: pdfium.PdfPage, found: Contents, raster: Raster) -> Dots:
+    def _seen(self, page: pdfium.PdfPage, index: int, found: Contents, raster: Raster) -> Dots:
         grey, area = self._draw(page, raster)
+        for image in found.images:
+            if _is_blank(grey, box(page, image, area, grey.size)) and not can_be_shown(image):
+                what = f"a picture on page {index + 1} of {self.label}"
+                raise refuse_document(
+                    Kind.DOCUMENT_BROKEN,
+                    self.label,
+                    f"{what} is damaged and cannot be shown; make the document again and send that",
+                )
         boxes = [box(page, picture, area, grey.size) for picture in found.pictures]
         dots = drawn(grey, [each for each in boxes if each[0] < each[2] and each[1] < each[3]], raster)
         return dots if found.dotted else even(dots, grey, raster.dpi[1])
@@ -123,6 +133,17 @@ class Pdf:
             if self._document.get_formtype() != pdfium_c.FORMTYPE_NONE:
                 with contextlib.suppress(pdfium.PdfiumError):
                     self._document.init_forms()
+
+
+def _is_blank(grey: Grey, place: Box) -> bool:
+    """Say whether a picture left nothing at this *place*; False for one that is as small as an ornament."""
+    across, down = place[2] - place[0], place[3] - place[1]
+    if min(across, down) < _SMALL:
+        return False
+    image = grey.image()
+    sparse = image.resize((across // 8, down // 8), Image.Resampling.NEAREST, place)
+    blank = (_WHITE, _WHITE)
+    return sparse.getextrema() == blank and image.crop(place).getextrema() == blank
 
 
 def _scanned(page: pdfium.PdfPage, source: Image.Image, raster: Raster) -> Dots | None:

@@ -143,6 +143,28 @@ def test_a_picture_in_jbig2_is_shown() -> None:
     assert pages(output.getvalue())[0].getbbox() == pytest.approx((173, 216, 576, 432), abs=6)
 
 
-def test_a_picture_of_endless_size_in_a_document_ends() -> None:
+@pytest.mark.parametrize(("kind", "bits"), [("DCTDecode", 8), ("JPXDecode", 8), ("JBIG2Decode", 1)])
+def test_a_damaged_picture_does_not_become_white_paper(kind: str, bits: int) -> None:
+    output = BytesIO()
+    with pikepdf.open(BytesIO(picture_pdf(Image.new("L", (850, 1100), 40), place=(300, 400, 100, 100)))) as document:
+        picture = document.pages[0].Resources.XObject.P
+        picture.BitsPerComponent = bits
+        picture.write(bytes(50), filter=pikepdf.Name(f"/{kind}"))
+        document.save(output)
+    reason = refused(output.getvalue())
+    assert reason.kind is Kind.DOCUMENT_BROKEN
+    assert reason.sentence.startswith('a picture on page 1 of "x" is damaged and cannot be shown')
+
+
+def test_a_white_picture_is_white_paper_and_a_small_damaged_one_an_ornament() -> None:
+    assert pages(picture_pdf(Image.new("L", (850, 1100), 255)))[0].getbbox() is None
+    output = BytesIO()
+    with pikepdf.open(BytesIO(picture_pdf(Image.new("L", (8, 8), 40), place=(6, 6, 100, 100)))) as document:
+        document.pages[0].Resources.XObject.P.write(bytes(50), filter=pikepdf.Name.DCTDecode)
+        document.save(output)
+    assert len(pages(output.getvalue())) == 1
+
+
+def test_a_picture_of_endless_size_in_a_document_is_refused() -> None:
     huge = picture_pdf(Image.new("L", (8, 8))).replace(b"/Width 8 /Height 8", b"/Width 99999 /Height 99999")
-    assert len(pages(huge)) == 1
+    assert refused(huge).sentence.startswith('a picture on page 1 of "x"')
