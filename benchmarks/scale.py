@@ -3,17 +3,19 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from benchmarks.figures import HEADER, cpu_seconds, spread
 from gateway.store import claims, jobs, migrate
 from gateway.store.database import Database, Tx, open_database
+from gateway.store.schema import holds
 from tests import postgres
 from tests.faults.client import MailServer, numbers
 from tests.faults.cluster import Cluster, Node, cluster
@@ -22,6 +24,7 @@ WORKERS = (1, 2, 3)
 BURST, ROUNDS = 40, 5
 LENGTHS = (10, 100_000, 1_000_000)
 CLAIMS, AT_ONCE = 100, 8
+CHANNELS = [("carrier", AT_ONCE)]
 
 
 async def run() -> None:
@@ -103,19 +106,25 @@ def _cpu(nodes: list[Node]) -> float:
 async def queue() -> None:
     """What a worker does about the queue in one round: let what is due become ready, claim, and finish what it took.
 
-    Ten jobs are ready; of all others 4 in 10 are ready too, 4 are due later, and 2 wait for a line. The lengths take
-    turns.
+    *Mixed*: ten jobs are ready; of all others 4 in 10 are ready too, 4 are due later, and 2 wait for a line; those that
+    are enqueued need none. *One line*: all wait for the channels of the carrier but those that have them; each that is
+    finished gives its channel to the next. The lengths take turns.
     """
     print(f"\na round of {AT_ONCE} jobs: made due, claimed, finished, and as many enqueued again")
     print(HEADER)
     with postgres.running() as server, tempfile.TemporaryDirectory() as folder:
-        await _engine("SQLite", {length: f"sqlite:///{folder}/{length}.db" for length in LENGTHS})
-        await _engine("PostgreSQL", {length: server.create(f"q{length}") for length in LENGTHS})
+        for fill, keys in ((_mixed, []), (_one_line, CHANNELS)):
+            kind = "one line" if keys else "mixed"
+            files = {length: f"sqlite:///{folder}/{kind}{length}.db" for length in LENGTHS}
+            await _engine(f"SQLite, {kind}", files, fill, keys)
+            bases = {length: server.create(f"q{len(keys)}_{length}") for length in LENGTHS}
+            await _engine(f"PostgreSQL, {kind}", bases, fill, keys)
 
 
-async def _engine(name: str, urls: dict[int, str]) -> None:
+async def _engine(name: str, urls: dict[int, str], fill: Callable[[Tx, int], None], keys: jobs.Keys) -> None:
     async with AsyncExitStack() as stack:
-        filled = {length: await stack.enter_async_context(_filled(url, length)) for length, url in urls.items()}
+        enter = stack.enter_async_context
+        filled = {length: await enter(_filled(url, length, fill, keys)) for length, url in urls.items()}
         figures: dict[int, list[float]] = {length: [] for length in urls}
         for _ in range(CLAIMS):
             for length, queue in filled.items():
@@ -134,6 +143,7 @@ class _Queue:
     db: Database
     epoch: int
     backend: int
+    keys: jobs.Keys
 
     def cpu(self) -> float:
         """Seconds that this process and the server's process for it have computed."""
@@ -145,19 +155,21 @@ class _Queue:
         taken = claims.claim(tx, "bench", self.epoch, "transmit", AT_ONCE)
         claims.claim_suspect(tx, "bench", self.epoch, ["transmit"])  # there is none
         jobs.next_due(tx)
+        assert len(taken) == AT_ONCE
         for job in taken:
             jobs.finish(tx, job)
-            jobs.enqueue(tx, "transmit", job.subject)
+            jobs.release(tx, job.subject)
+            jobs.enqueue(tx, "transmit", job.subject, keys=self.keys)
 
 
 @asynccontextmanager
-async def _filled(url: str, length: int) -> AsyncIterator[_Queue]:
+async def _filled(url: str, length: int, fill: Callable[[Tx, int], None], keys: jobs.Keys) -> AsyncIterator[_Queue]:
     db = await open_database(url)
     try:
         await migrate.upgrade(db)
-        await db.migrate(lambda tx: _fill(tx, length))
+        await db.migrate(lambda tx: fill(tx, length))
         epoch = await db.write(lambda tx: jobs.register(tx, "bench"))
-        yield _Queue(db, epoch, await db.write(_backend))
+        yield _Queue(db, epoch, await db.write(_backend), keys)
     finally:
         await db.close()
 
@@ -174,7 +186,7 @@ _SERIES = {
 _TYPES = {"postgresql": ("timestamptz", "jsonb"), "sqlite": ("text", "text")}
 
 
-def _fill(tx: Tx, length: int) -> None:
+def _mixed(tx: Tx, length: int) -> None:
     engine = tx.dialect.name
     at, json = _TYPES[engine]
     early, late = (f"CAST('{year}-01-01 00\\:00\\:00.000000' AS {at})" for year in (2026, 2099))
@@ -185,5 +197,25 @@ def _fill(tx: Tx, length: int) -> None:
             CASE WHEN n > 10 AND n % 10 > 7 THEN 'number:' || n END
         FROM {_SERIES[engine]}"""
     tx.execute(text(statement), {"length": length})
-    if engine == "postgresql":
-        tx.execute(text("ANALYZE jobs"))  # which autovacuum does in a queue that grows by itself
+    _known(tx)
+
+
+def _one_line(tx: Tx, length: int) -> None:
+    engine = tx.dialect.name
+    at, json = _TYPES[engine]
+    day = f"CAST('2026-01-01 00\\:00\\:00.000000' AS {at})"
+    statement = f"""INSERT INTO jobs (kind, subject, state, priority, due, created_at, keys, blocked_on)
+        SELECT 'transmit', 'fax ' || n, CASE WHEN n <= {AT_ONCE} THEN 'ready' ELSE 'blocked' END, 5, {day}, {day},
+            CAST('[["carrier",{AT_ONCE}]]' AS {json}), CASE WHEN n > {AT_ONCE} THEN 'carrier' END
+        FROM {_SERIES[engine]}"""
+    tx.execute(text(statement), {"length": length})
+    until = datetime.now(UTC) + timedelta(days=1)
+    held = [{"key": "carrier", "slot": n, "owner": f"fax {n + 1}", "until": until} for n in range(AT_ONCE)]
+    tx.execute(insert(holds), held)
+    _known(tx)
+
+
+def _known(tx: Tx) -> None:
+    """Let the engine know its tables, which autovacuum does in a queue that grows by itself."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(text("ANALYZE jobs"))

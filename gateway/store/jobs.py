@@ -29,6 +29,7 @@ from gateway.store.schema import holds, jobs, nodes
 #: Longer than the longest fax: 350 pages of half a minute.
 HOLD_LASTS = timedelta(hours=4)
 MOVE_AT_ONCE = 200
+WAKE_AT_ONCE = 4
 #: So many blocked jobs are looked at in one unit, which keeps nobody waiting.
 LOOK_AT_ONCE = 500
 #: After this long nobody expects a silent node back. Its name may come again: nothing of its first life is running.
@@ -293,20 +294,23 @@ def _alone(tx: Connection) -> None:
 
 
 def _wake(tx: Connection, key: str) -> None:
-    """Advance jobs that are blocked on *key*, in their order, until one finds it busy."""
+    """Advance jobs that are blocked on *key*, in their order, until one finds it busy. A few are read at a time: mostly
+    the second of them does."""
     waiting = (
         select(jobs.c.id, jobs.c.subject, jobs.c["keys"].label("needs"))
         .where(jobs.c.state == "blocked", jobs.c.blocked_on == key)
         .order_by(jobs.c.priority, jobs.c.id)
-        .limit(MOVE_AT_ONCE)
+        .limit(WAKE_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
-    for row in tx.execute(waiting).all():
-        _advance(tx, row.id, row.subject, row.needs)
-        again_blocked = select(jobs.c.id).where(
-            jobs.c.id == row.id, jobs.c.state == "blocked", jobs.c.blocked_on == key
-        )
-        if tx.execute(again_blocked).first():
+    for _ in range(MOVE_AT_ONCE // WAKE_AT_ONCE):
+        rows = tx.execute(waiting).all()
+        for row in rows:
+            _advance(tx, row.id, row.subject, row.needs)
+            still = (jobs.c.id == row.id, jobs.c.state == "blocked", jobs.c.blocked_on == key)
+            if tx.execute(select(jobs.c.id).where(*still)).first():
+                return
+        if len(rows) < WAKE_AT_ONCE:
             return
 
 
