@@ -22,22 +22,24 @@ _Steps = tuple[Callable[[int], int], Callable[[int], int]]
 
 def even(page: Dots, grey: Greys, lines: int) -> Dots:
     """Return *page*, made from *grey* with *lines* to the inch, without pale dots that stick out of a straight edge."""
-    return without_bumps(page, darker(grey, _SURE)) if lines >= _FEWEST_LINES else page
+    return without_bumps(page, grey) if lines >= _FEWEST_LINES else page
 
 
-def without_bumps(page: Dots, sure: Dots) -> Dots:
+def without_bumps(page: Dots, grey: Greys) -> Dots:
     """Return *page* without single dots that stick out of a straight edge, and then without such pairs.
 
     An edge is straight where the dots below them and one to each side, and another at one end, are black in a row; and
     as many beyond, but for that other, are white. Lines of any width, corners, gaps, dots that stand alone or on
-    something short (a point is three dots wide), and what is *sure* stay.
+    something short (a point is three dots wide), and what is dark
+    in *grey*, stay.
     """
     if dots.compiled is None:
-        return without_bumps_by_numbers(page, sure)
-    return Dots(page.width, page.height, dots.compiled.even(page.rows, sure.rows, page.width, page.height))
+        return without_bumps_by_numbers(page, grey)
+    rows = dots.compiled.even(page.rows, grey.tobytes(), _SURE, page.width, page.height)
+    return Dots(page.width, page.height, rows)
 
 
-def without_bumps_by_numbers(page: Dots, sure: Dots) -> Dots:
+def without_bumps_by_numbers(page: Dots, grey: Greys) -> Dots:
     """Do as ``without_bumps`` without the compiled half: the page is one number, all dots are looked at at once."""
     stride = (page.width + 7) // 8
     size = stride * page.height
@@ -49,7 +51,7 @@ def without_bumps_by_numbers(page: Dots, sure: Dots) -> Dots:
         (lambda dots: dots >> 1 & not_first, lambda dots: dots << 1 & not_last),
         (lambda dots: dots >> bits, lambda dots: dots << bits & every),
     )
-    here, pale = int.from_bytes(page.rows), every & ~int.from_bytes(sure.rows)
+    here, pale = int.from_bytes(page.rows), every & ~int.from_bytes(darker(grey, _SURE).rows)
     for count in (1, 2):
         here &= ~_bumps(here, pale, count, *steps) & ~_bumps(here, pale, count, *steps[::-1])
     return Dots(page.width, page.height, here.to_bytes(size))
