@@ -29,18 +29,18 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # the buil
         """Add the compiled modules to the wheel."""
         if self.target_name != "wheel":
             return
-        homes = {name: Path(*name.split(".")).parent for name in MODULES}
         if version == "editable":
-            for name, home in homes.items():
-                for old in Path(self.root, home).glob(f"{name.rpartition('.')[2]}.*so"):
+            for module in (Path(self.root, *name.split(".")) for name in MODULES):
+                for old in module.parent.glob(f"{module.name}.*so"):
                     old.unlink()
         self._scratch = tempfile.TemporaryDirectory()
-        for module in self._compiled(Path(self._scratch.name)):
-            home = homes[f"{'.'.join(module.parent.parts[-2:])}.{module.name.partition('.')[0]}"]
+        compiled = Path(self._scratch.name, "lib")
+        for file in self._compiled(compiled):
+            place = file.relative_to(compiled)
             if version == "editable":
-                Path(self.root, home, module.name).write_bytes(module.read_bytes())
+                Path(self.root, place).write_bytes(file.read_bytes())
             else:
-                build_data["force_include"][str(module)] = f"{home.as_posix()}/{module.name}"
+                build_data["force_include"][str(file)] = place.as_posix()
             build_data["pure_python"] = False
             build_data["tag"] = f"{ABI}-{self._platform()}"
 
@@ -50,19 +50,20 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # the buil
             self._scratch.cleanup()
 
     def _compiled(self, folder: Path) -> list[Path]:
+        """Compile all into *folder*, each at its place in the package; return the files, none where that fails."""
         extensions = [
             Extension(name, [str(Path(self.root, source)) for source in sources], py_limited_api=True)
             for name, sources in MODULES.items()
         ]
         build = Distribution({"name": "faxgate", "ext_modules": extensions}).get_command_obj("build_ext")
-        build.build_lib, build.build_temp = str(folder / "lib"), str(folder / "temp")
+        build.build_lib, build.build_temp = str(folder), str(folder.with_name("temp"))
         try:
             build.ensure_finalized()
             build.run()
         except Exception as error:  # no compiler, no headers, or what else a stranger's machine lacks
             self.app.display_warning(f"without the compiled half, pages and mails take longer: {error}")
             return []
-        return [file for file in (folder / "lib").rglob("_*") if file.suffix in {".so", ".pyd"}]
+        return [file for file in folder.rglob("_*") if file.suffix in {".so", ".pyd"}]
 
     @staticmethod
     def _platform() -> str:

@@ -30,8 +30,7 @@ def without_bumps(page: Dots, grey: Greys) -> Dots:
 
     An edge is straight where the dots below them and one to each side, and another at one end, are black in a row; and
     as many beyond, but for that other, are white. Lines of any width, corners, gaps, dots that stand alone or on
-    something short (a point is three dots wide), and what is dark
-    in *grey*, stay.
+    something short (a point is three dots wide), and what is dark in *grey*, stay.
     """
     if dots.compiled is None:
         return without_bumps_by_numbers(page, grey)
