@@ -38,8 +38,10 @@ def state(name: str) -> Select[Any]:
 def resting(tx: Connection, name: str) -> bool:
     """Return whether nothing is handed over at the moment: the carrier has a rest, or has asked for a pause."""
     row = first(tx, state(name))
-    paused = row is not None and row["pause_until"] is not None and row["pause_until"] > datetime.now(UTC)
-    return paused or (row is not None and row["open_until"] is not None)
+    if row is None:
+        return False
+    paused = row["pause_until"] is not None and row["pause_until"] > datetime.now(UTC)
+    return paused or row["open_until"] is not None
 
 
 def failed(tx: Connection, name: str, rules: Breaker, answer: str = "") -> datetime | None:

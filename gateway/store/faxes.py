@@ -67,8 +67,7 @@ def out_of_time(tx: Connection, limit: int = 200) -> list[Fax]:
     """Return faxes that wait although their deadline has passed, locked; those that others decide over are left out."""
     waiting = text("state IN ('preparing', 'queued')")  # as the index says it, or SQLite does not use it
     late = select(faxes).where(waiting, faxes.c.deadline_at <= datetime.now(UTC)).order_by(faxes.c.deadline_at)
-    rows = tx.execute(late.limit(limit).with_for_update(skip_locked=True)).mappings()
-    return [fax_from({str(name): value for name, value in row.items()}) for row in rows]
+    return _all(tx, late.limit(limit).with_for_update(skip_locked=True))
 
 
 def late(tx: Connection, limit: int = 200) -> list[Fax]:
@@ -76,8 +75,7 @@ def late(tx: Connection, limit: int = 200) -> list[Fax]:
     are left out."""
     waiting = text("state = 'queued' AND delay_at IS NOT NULL")  # as the index says it
     due = select(faxes).where(waiting, faxes.c.delay_at <= datetime.now(UTC), _THERE).order_by(faxes.c.delay_at)
-    rows = tx.execute(due.limit(limit).with_for_update(skip_locked=True)).mappings()
-    return [fax_from({str(name): value for name, value in row.items()}) for row in rows]
+    return _all(tx, due.limit(limit).with_for_update(skip_locked=True))
 
 
 async def fetch(db: Database, fax_id: UUID) -> Fax | None:
@@ -154,16 +152,19 @@ async def under_way(db: Database, direction: Direction, limit: int) -> list[Fax]
 def in_states(tx: Connection, direction: Direction, states: Iterable[State]) -> list[Fax]:
     """Return every fax of a direction that is in one of *states*, locked."""
     wanted = (faxes.c.direction == direction.value, faxes.c.state.in_([state.value for state in states]))
-    found = tx.execute(select(faxes).where(*wanted).order_by(faxes.c.id).with_for_update()).mappings()
-    return [fax_from({str(name): value for name, value in row.items()}) for row in found]
+    return _all(tx, select(faxes).where(*wanted).order_by(faxes.c.id).with_for_update())
 
 
 def between(tx: Connection, from_number: str, to_number: str, states: Iterable[State]) -> list[Fax]:
     """Return the outgoing faxes between two numbers that are in one of *states*, locked."""
     numbers = (faxes.c.from_number == from_number, faxes.c.to_number == to_number)
     wanted = (faxes.c.direction == Direction.OUTBOUND.value, faxes.c.state.in_([state.value for state in states]))
-    found = tx.execute(select(faxes).where(*numbers, *wanted).order_by(faxes.c.id).with_for_update()).mappings()
-    return [fax_from({str(name): value for name, value in row.items()}) for row in found]
+    return _all(tx, select(faxes).where(*numbers, *wanted).order_by(faxes.c.id).with_for_update())
+
+
+def _all(tx: Connection, statement: Select[Any]) -> list[Fax]:
+    """Return the faxes of a statement inside a unit."""
+    return [fax_from({str(name): value for name, value in row.items()}) for row in tx.execute(statement).mappings()]
 
 
 def others_with(tx: Connection, fax: Fax) -> tuple[bool, bool]:

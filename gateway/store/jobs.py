@@ -165,7 +165,7 @@ def exists(tx: Connection, kind: str, subject: object) -> bool:
 
 def waiting(tx: Connection, kind: str, subject: object) -> Row | None:
     """Return the job of this kind for *subject*, in whatever state, None when there is none."""
-    return first(tx, select(jobs).where(jobs.c.kind == kind, jobs.c.subject == str(subject)).limit(1))
+    return first(tx, of_subject(subject).where(jobs.c.kind == kind).limit(1))
 
 
 def number_of(tx: Connection, kind: str, most: int) -> int:

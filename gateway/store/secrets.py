@@ -3,8 +3,9 @@
 import base64
 import secrets
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from gateway.store.database import Database, insert_new, scalar
 from gateway.store.schema import secrets as table
@@ -20,18 +21,20 @@ BYTES = 32
 
 async def shared(db: Database, name: str) -> bytes:
     """Return the secret *name*, of 32 bytes; the first who asks for it makes it."""
-    found = await scalar(db, select(table.c.value).where(table.c.name == name))
-    return base64.b64decode(found if found is not None else await db.write(lambda tx: _made(tx, name)))
+    found = await scalar(db, _named(name))
+    return await db.write(lambda tx: within(tx, name)) if found is None else base64.b64decode(found)
 
 
 def within(tx: Connection, name: str) -> bytes:
-    """Return the secret *name* inside a unit."""
-    found = tx.execute(select(table.c.value).where(table.c.name == name)).scalar()
-    return base64.b64decode(found if found is not None else _made(tx, name))
+    """Return the same inside a unit."""
+    found = tx.execute(_named(name)).scalar()
+    if found is None:
+        fresh = base64.b64encode(secrets.token_bytes(BYTES)).decode()
+        # Another process may have been faster: what stands in the table counts.
+        insert_new(tx, table, {"name": name, "value": fresh, "created_at": datetime.now(UTC)})
+        found = tx.execute(_named(name)).scalar_one()
+    return base64.b64decode(found)
 
 
-def _made(tx: Connection, name: str) -> str:
-    fresh = base64.b64encode(secrets.token_bytes(BYTES)).decode()
-    # Another process may have been faster: what stands in the table counts.
-    insert_new(tx, table, {"name": name, "value": fresh, "created_at": datetime.now(UTC)})
-    return str(tx.execute(select(table.c.value).where(table.c.name == name)).scalar_one())
+def _named(name: str) -> Select[Any]:
+    return select(table.c.value).where(table.c.name == name)
