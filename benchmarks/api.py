@@ -28,7 +28,7 @@ DOOR = """
 import asyncio, sys
 from pathlib import Path
 from gateway import logs
-from gateway.daemon import Daemon
+from gateway.daemon import Daemon, settle
 from gateway.settings import load
 
 async def main():
@@ -36,6 +36,7 @@ async def main():
     logs.configure("json", "warning")
     daemon = Daemon(settings, frozenset({"http"}))
     await daemon.start()
+    settle()
     print(settings.http.address, flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     await daemon.stop()

@@ -45,7 +45,7 @@ DOOR = """
 import asyncio, sys
 from pathlib import Path
 from gateway import logs
-from gateway.daemon import Daemon
+from gateway.daemon import Daemon, settle
 from gateway.settings import load
 
 async def main():
@@ -53,6 +53,7 @@ async def main():
     logs.configure("json", "info", open(sys.argv[2], "w"))
     daemon = Daemon(settings, frozenset({"smtp"}))
     await daemon.start()
+    settle()
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     await daemon.stop()

@@ -67,10 +67,10 @@ FOLDERS = {
 
 
 def _folder(name: str) -> Index:
-    holds = text(FOLDERS[name])
-    return Index(
-        f"ix_faxes_{name}", "account_id", "direction", "created_at", "id", sqlite_where=holds, postgresql_where=holds
-    )
+    """A page of what is over needs no look at the rows: ``updated_at`` stands in the index, and seldom changes."""
+    holds, more = text(FOLDERS[name]), ("updated_at",) if name in {"outbox", "inbox"} else ()
+    columns = ("account_id", "direction", "created_at", "id", *more)
+    return Index(f"ix_faxes_{name}", *columns, sqlite_where=holds, postgresql_where=holds)
 
 
 #: Who holds a blob that several rows may name (``store/shares.py``).
