@@ -201,6 +201,7 @@ class Daemon:
             parts.limits(settings),
             tries=settings.fax.attempts,
             max_recipients=settings.smtp.max_recipients,
+            delay_notice=settings.fax.delay_notice,
             evidence=evidence,
             bounces=Bounces(self.db, sandbox, stories.notify, settings.smarthost.sender),
         )

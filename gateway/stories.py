@@ -68,7 +68,7 @@ class Stories:
         self.inbox = Inbox(db, blobs, carrier, tools.fetcher, sandbox, self.notify)
         self.events = Events(db, self.settle, self.inbox)
         self.reconcile = Reconcile(db, carrier, self.events)
-        self.submit = Submit(db, blobs, limits, sandbox)
+        self.submit = Submit(db, blobs, limits, sandbox, settings.fax.delay_notice)
         self.archive = Archive(db, blobs, limits)
         self.command = Command(self.settle, settings.fax.attempts)
         self.delay = Delay(db, self.notify, policy)

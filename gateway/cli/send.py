@@ -68,6 +68,7 @@ async def send(
         tries=attempts or house.settings.fax.attempts,
         quality=house.settings.fax.quality,
         subject=subject,
+        delay_notice=house.settings.fax.delay_notice,
         actor=house.actor,
     )
     if not as_json:

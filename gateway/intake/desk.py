@@ -44,8 +44,9 @@ _AUTOMATIC = {
 
 
 class Intake:
-    """Serves ``smtp.reception.Reception``. ``tries`` and ``quality`` hold where the faxbox says nothing. Without
-    *evidence* nobody is believed who comes over a listener of mode mx, without *bounces* none is taken."""
+    """Serves ``smtp.reception.Reception``. ``tries`` and ``quality`` hold where the faxbox says nothing; who waits for
+    ``delay_notice`` is told so (None: nobody). Without *evidence* nobody is believed who comes over a listener of mode
+    mx, without *bounces* none is taken."""
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Intake:
         *,
         tries: int,
         max_recipients: int,
+        delay_notice: timedelta | None = None,
         evidence: Evidence | None = None,
         bounces: Bounces | None = None,
     ) -> None:
@@ -65,6 +67,7 @@ class Intake:
         self._limits = limits
         self._tries = tries
         self._max_recipients = max_recipients
+        self._delay_notice = delay_notice
         self._evidence = evidence
         self._bounces = bounces
         self.routing = Routing()
@@ -261,6 +264,7 @@ class Intake:
             tries_allowed=max(1, box.retries) if box.retries is not None else self._tries,
             user=transaction.login.name if transaction.login else "",
             notify=distinct([transaction.author, *box.outbound_emails]),
+            delay_at=now + self._delay_notice if self._delay_notice else None,
         )
 
     def _keep(self, tx: Tx, transaction: Transaction, reading: Reading, message: Spooled, new: list[Fax]) -> int:

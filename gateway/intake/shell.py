@@ -1,6 +1,7 @@
 """A file becomes a fax: what ``faxgate send`` asks for, by somebody who may read the database anyway."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -33,12 +34,14 @@ async def send_document(
     tries: int,
     quality: Quality = Quality.HIGH,
     subject: str = "",
+    delay_notice: timedelta | None = None,
     actor: Actor = GATEWAY,
 ) -> Fax:
     """Store *document* and make a fax of it to *number* through a faxbox; return the fax.
 
-    *tries* and *quality* hold where the faxbox says nothing; *actor* is who asks for it, for the audit trail. Raises
-    Refusal for a number, a document or a faxbox that cannot be used; OSError when *document* cannot be read.
+    *tries* and *quality* hold where the faxbox says nothing; who waits for *delay_notice* is told so; *actor* is who
+    asks for it, for the audit trail. Raises Refusal for a number, a document or a faxbox that cannot be used; OSError
+    when *document* cannot be read.
     """
     box = await _usable(db, faxbox_id)
     spool = blobs.spool()
@@ -65,7 +68,7 @@ async def send_document(
     def note(tx: Tx, fax: Fax) -> None:
         audit.note(tx, actor, Action.SENT, account_id=fax.account_id, fax_id=fax.id)
 
-    return await Submit(db, blobs, limits).take(
+    return await Submit(db, blobs, limits, delay_notice=delay_notice).take(
         wish, [Supplied(spool, name=name, media_type=claimed("", name) or "")], note
     )
 

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -89,13 +89,22 @@ class Submission:
 
 
 class Submit:
-    """Takes submissions. Without a *sandbox* (in a command) files are not looked into before they are taken."""
+    """Takes submissions. Without a *sandbox* (in a command) files are not looked into before they are taken. Who waits
+    for *delay_notice* is told so; None: nobody."""
 
-    def __init__(self, db: Database, blobs: Blobs, limits: Limits, sandbox: Sandbox | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        blobs: Blobs,
+        limits: Limits,
+        sandbox: Sandbox | None = None,
+        delay_notice: timedelta | None = None,
+    ) -> None:
         self._db = db
         self._blobs = blobs
         self._limits = limits
         self._sandbox = sandbox
+        self._delay_notice = delay_notice
 
     async def take(
         self,
@@ -168,7 +177,8 @@ class Submit:
             )
         to_number = parse_number(_GROUPED.sub("", wish.to), account["country"])
         self._limits.check(to_number)
-        return _made(wish, to_number, documents)
+        fax = _made(wish, to_number, documents)
+        return replace(fax, delay_at=fax.created_at + self._delay_notice if self._delay_notice else None)
 
     def _keep(
         self, tx: Tx, fax: Fax, kept: Sequence[Kept], also: Callable[[Tx, Fax], None] | None, once: Once | None

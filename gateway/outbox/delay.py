@@ -50,7 +50,7 @@ class Delay:
         for fax in late:
             obstacle = self._obstacle(tx, fax, resting=resting)
             again = datetime.now(UTC) + LOOK_AGAIN if obstacle is None else None
-            faxes.change(tx, fax.id, [State.QUEUED], delay_at=again)
+            faxes.change(tx, fax.id, [fax.state], delay_at=again)
             if obstacle is not None:
                 self._tell(tx, fax, obstacle)
         return len(late)
@@ -62,6 +62,8 @@ class Delay:
 
     def _obstacle(self, tx: Tx, fax: Fax, *, resting: bool) -> _Obstacle | None:
         """Return what *fax* waits for; None while a call may be under way."""
+        if fax.state is State.PREPARING:
+            return _Obstacle("Its pages have not been made yet.")
         last = attempts.last_of(tx, fax.id)
         if last is not None and last.state in OPEN:
             if datetime.now(UTC) - last.intent_at < LONG_AT_CARRIER:

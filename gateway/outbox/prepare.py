@@ -139,7 +139,6 @@ class Prepare:
             "pages_blob": rendering["pdf_blob"],
             "media_type": MediaType.PDF.value,
             "deadline_at": fax.deadline_at or fax.created_at + self._policy.deadline,
-            "delay_at": fax.delay_at or self._policy.delay_at(fax.created_at),
         }
         if not faxes.change(tx, fax.id, [State.PREPARING], **ready):
             return

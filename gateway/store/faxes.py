@@ -73,7 +73,7 @@ def out_of_time(tx: Connection, limit: int = 200) -> list[Fax]:
 def late(tx: Connection, limit: int = 200) -> list[Fax]:
     """Return faxes that wait for a try and whose senders are to be told so now, locked; those that others decide over
     are left out."""
-    waiting = text("state = 'queued' AND delay_at IS NOT NULL")  # as the index says it
+    waiting = text("state IN ('preparing', 'queued') AND delay_at IS NOT NULL")  # as the index says it
     due = select(faxes).where(waiting, faxes.c.delay_at <= datetime.now(UTC), _THERE).order_by(faxes.c.delay_at)
     return _all(tx, due.limit(limit).with_for_update(skip_locked=True))
 

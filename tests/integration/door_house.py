@@ -108,7 +108,15 @@ async def opened(
         judge = evidence(house) if evidence else None
         bounces = Bounces(db, house.sandbox, house.notify, f"fax@{REALM}")
         intake = Intake(
-            db, house.blobs, house.sandbox, allowed, tries=3, max_recipients=50, evidence=judge, bounces=bounces
+            db,
+            house.blobs,
+            house.sandbox,
+            allowed,
+            tries=3,
+            max_recipients=50,
+            delay_notice=house.policy.delay_notice,
+            evidence=judge,
+            bounces=bounces,
         )
         await intake.refresh()
         logins = Logins(db)

@@ -139,7 +139,7 @@ class House:
         self.resolve = Resolve(self.db, self.carrier, self.settle, self.notify, self.policy)
         self.command = Command(self.settle, 3)
         self.archive = Archive(self.db, self.blobs, self.limits)
-        self.submit = Submit(self.db, self.blobs, self.limits, self.sandbox)
+        self.submit = Submit(self.db, self.blobs, self.limits, self.sandbox, self.policy.delay_notice)
         self.reconcile = Reconcile(self.db, self.carrier, self.events)
         self.provisioning = Provisioning(self.db, mail_host=f"fax.{REALM}")
         self.links = Links(self.db, self.http)

@@ -142,19 +142,31 @@ async def test_one_that_is_tried_anew_is_not_told_of_again(house: House) -> None
     assert await house.told() == [("delayed", SENDER)]
 
 
-@pytest.mark.parametrize(("notice", "hours"), [(timedelta(hours=2), 2), (timedelta(0), None)])
-async def test_the_settings_say_after_how_long(notice: timedelta, hours: int | None, house: House) -> None:
-    house.policy = replace(house.policy, delay_notice=notice)
-    house.connect()
+async def preparing(house: House, **changes: Any) -> UUID:
+    """Make a fax whose pages are yet to be made."""
     blob = await house.blobs.put_bytes(house.document)
     document = {"blob": blob, "name": "it.pdf", "media_type": "application/pdf"}
-    fax_id = await house.queue(rendering_id=None, state=State.PREPARING, documents=[document])
+    fax_id = await house.queue(rendering_id=None, state=State.PREPARING, documents=[document], **changes)
     await house.db.write(lambda tx: jobs.drop(tx, TRANSMIT, fax_id))
     await house.db.write(lambda tx: jobs.enqueue(tx, PREPARE, fax_id))
+    return fax_id
+
+
+async def test_one_whose_pages_are_not_made_is_told_of_too_and_only_once(house: House) -> None:
+    fax_id = await preparing(house, **LATE)
+    await look(house)
+    assert "Its pages have not been made yet." in await words(house)
     await house.step(PREPARE)
-    fax = await house.fax(fax_id)
-    assert fax.state is State.QUEUED
-    assert fax.delay_at == (None if hours is None else fax.created_at + timedelta(hours=hours))
+    assert (await house.fax(fax_id)).state is State.QUEUED
+    await look(house)
+    assert await house.told() == [("delayed", SENDER)]
+
+
+async def test_what_was_told_at_the_door_holds_when_the_pages_are_made(house: House) -> None:
+    soon = datetime.now(UTC) + timedelta(hours=2)
+    fax_id = await preparing(house, delay_at=soon)
+    await house.step(PREPARE)
+    assert (await house.fax(fax_id)).delay_at == soon
 
 
 # -- why ---------------------------------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ async def test_a_mail_becomes_a_fax_with_its_job_and_its_record_in_one_commit(do
     assert (fax.from_number, fax.to_number, fax.to_written) == (OFFICE, "+12025550142", RCPT)
     assert (fax.account_id, fax.faxbox_id) == (door.house.account.id, door.house.faxbox.id)
     assert (fax.pages, fax.tries_allowed, fax.notify, fax.subject) == (2, 3, [SENDER], "Discharge letter")
+    assert fax.delay_at == fax.created_at + door.house.policy.delay_notice
     assert [(job["kind"], job["subject"], job["state"]) for job in await door.house.jobs()] == [
         (PREPARE, str(fax_id), "ready")
     ]

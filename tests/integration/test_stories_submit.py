@@ -90,6 +90,7 @@ async def test_files_that_came_with_the_request_are_one_fax_in_their_order(house
         "(202) 555-0142",
         {"mine": [1]},
     )
+    assert fax.delay_at == fax.created_at + house.policy.delay_notice
     done = await sent(house, fax)
     assert (done.state, done.pages, done.direction) == (State.DELIVERED, 3, Direction.OUTBOUND)
     assert [each.pages for each in house.sent()] == [3]

@@ -21,18 +21,16 @@ pytestmark = pytest.mark.full
 BUSY = "+12025550001"
 OPERATOR = f"operator@{REALM}"
 FAST = 'retry_delay = "300ms"\n[worker]'
-SLOW = 'retry_delay = "1h"\ndelay_notice = "1s"\n[limits.faxbox]\nfaxes = 1\n[worker]'
+#: The pages are made and the line was busy long before that is told.
+SLOW = 'retry_delay = "1h"\ndelay_notice = "15s"\n[limits.faxbox]\nfaxes = 1\n[worker]'
 WHY = "has reached its limit of 1 faxes a day"
 
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Installation]:
-    """Nothing is tried twice within a test, and who has waited for a second is told so."""
+    """Nothing is tried twice within a test, and who has waited for a quarter of a minute is told so."""
     async with installed(tmp_path, f"sqlite:///{tmp_path}/faxgate.db") as house:
-        config = house.config.read_text()
-        house.config.write_text(
-            config.replace(FAST, 'retry_delay = "1h"\ndelay_notice = "1s"\n[limits.faxbox]\nfaxes = 1\n[worker]')
-        )
+        house.config.write_text(house.config.read_text().replace(FAST, SLOW))
         async with house.serving():
             yield house
 

@@ -84,7 +84,7 @@ shares = Table(
 #: No deadline runs for a fax that the carrier has, or that waits for a person.
 _WAITING = text("state IN ('preparing', 'queued')")
 #: Whose senders are told when it takes long.
-_LATE = text("state = 'queued' AND delay_at IS NOT NULL")
+_LATE = text("state IN ('preparing', 'queued') AND delay_at IS NOT NULL")
 #: Those that wait for a person.
 _DECIDED_BY_PEOPLE = text("state IN ('held', 'unknown')")
 #: At its end here, and still at the carrier.
