@@ -8,8 +8,9 @@ from pathlib import Path
 from tests.faults.fault import Fault, Report
 from tests.faults.scene import Scene, scene
 
-#: With the mails under way fewer than one peer may have connections.
-IDLE = 4
+#: Sessions that are idle when it stops, all from here.
+IDLE = 200
+_ROOM = {"FAXGATE_SMTP__MAX_CONNECTIONS_PER_PEER": "300", "FAXGATE_SMTP__MAX_CONNECTIONS_PER_MINUTE": "100000"}
 
 
 async def run(folder: Path, size: int) -> Report:
@@ -28,7 +29,7 @@ async def run(folder: Path, size: int) -> Report:
 
 
 async def _stop(stage: Scene, report: Report) -> None:
-    running = await stage.house.start()
+    running = await stage.house.start(environment=_ROOM)
     await asyncio.sleep(1.0)
     sessions = [await asyncio.open_connection("127.0.0.1", stage.house.smtp_port) for _ in range(IDLE)]
     for reader, _ in sessions:
@@ -44,4 +45,4 @@ async def _stop(stage: Scene, report: Report) -> None:
             await writer.wait_closed()
 
 
-FAULT = Fault("F11", "SIGTERM under load", run, short=3, long=100)
+FAULT = Fault("F11", "SIGTERM under load, and with 200 idle sessions", run, short=3, long=100)
