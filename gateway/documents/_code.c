@@ -78,30 +78,6 @@ static void put_run(Sink *sink, int length, int black)
     put(sink, (black ? BLACK : WHITE)[length % 64]);
 }
 
-static int leading_zeros(uint64_t word)
-{
-#if defined(__GNUC__)
-    return __builtin_clzll(word);
-#else
-    int count = 0;
-    for (; !(word >> 63); word <<= 1)
-        count++;
-    return count;
-#endif
-}
-
-/* Sixty-four dots, or what is left of a row, from the highest bit on. */
-static inline uint64_t word_at(const uint8_t *row, int bytes)
-{
-    uint64_t word = 0;
-    if (bytes >= 8)
-        return (uint64_t)row[0] << 56 | (uint64_t)row[1] << 48 | (uint64_t)row[2] << 40 | (uint64_t)row[3] << 32 |
-               (uint64_t)row[4] << 24 | (uint64_t)row[5] << 16 | (uint64_t)row[6] << 8 | (uint64_t)row[7];
-    for (int i = 0; i < bytes; i++)
-        word |= (uint64_t)row[i] << (56 - 8 * i);
-    return word;
-}
-
 /* Where a row changes colour, the white before it first: rising, closed by the width four times. */
 static void changes(const uint8_t *row, int width, int *at)
 {

@@ -24,6 +24,31 @@
 #define APART
 #endif
 
+/* Of a number that is not 0. */
+static inline int leading_zeros(uint64_t word)
+{
+#if defined(__GNUC__)
+    return __builtin_clzll(word);
+#else
+    int count = 0;
+    for (; !(word >> 63); word <<= 1)
+        count++;
+    return count;
+#endif
+}
+
+/* Sixty-four dots, or what is left of a row, from the highest bit on. */
+static inline uint64_t word_at(const uint8_t *row, int bytes)
+{
+    uint64_t word = 0;
+    if (bytes >= 8)
+        return (uint64_t)row[0] << 56 | (uint64_t)row[1] << 48 | (uint64_t)row[2] << 40 | (uint64_t)row[3] << 32 |
+               (uint64_t)row[4] << 24 | (uint64_t)row[5] << 16 | (uint64_t)row[6] << 8 | (uint64_t)row[7];
+    for (int i = 0; i < bytes; i++)
+        word |= (uint64_t)row[i] << (56 - 8 * i);
+    return word;
+}
+
 /* Say whether a page may have this size, with ValueError set if not. */
 int fits(int width, int height);
 

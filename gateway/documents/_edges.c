@@ -1,4 +1,4 @@
-/* Straight edges: single dots, and then pairs, that stick out of one.
+/* Straight edges: single dots, and then pairs, that stick out of one, and such that are missing in one.
  *
  * gateway/documents/edges.py calls this and has the same in whole numbers for places without a compiler.
  */
@@ -10,142 +10,220 @@
 /* Rows above and below each that are looked at. */
 #define AROUND 3
 
-/* What eight dots have n to their left and right. */
-#define LEFT(row, n) (uint8_t)((row)[i] >> (n) | (row)[i - 1] << (8 - (n)))
-#define RIGHT(row, n) (uint8_t)((row)[i] << (n) | (row)[i + 1] >> (8 - (n)))
+/* What sixty-four dots have n to their left and right. */
+#define LEFT(row, n) ((row)[i] >> (n) | (row)[i - 1] << (64 - (n)))
+#define RIGHT(row, n) ((row)[i] << (n) | (row)[i + 1] >> (64 - (n)))
 
-/* A page with white around it: AROUND rows, and a byte at each end of a row. */
-typedef struct { uint8_t *memory; size_t stride; } Sheet;
+/* A dot that is missing in an edge is one that sticks out of the white: what looks for it is given the page with its
+ * colours turned, and looks a second dot deep on both sides. */
+#define DEEP(white) ((white) ? 0 : ~UINT64_C(0))
 
-static int new_sheet(Sheet *sheet, int bytes, int height)
+/* Loops that are compiled for each colour. */
+#if defined(__GNUC__)
+#define EITHER static inline __attribute__((always_inline))
+#else
+#define EITHER static inline
+#endif
+
+/* A page with paper around it: AROUND rows, and sixty-four dots at each end of a row; the first dot is the highest bit. */
+typedef struct { uint64_t *memory; size_t stride; int words, height; } Sheet;
+
+static int new_sheet(Sheet *sheet, int width, int height)
 {
-    sheet->stride = (size_t)bytes + 2;
-    sheet->memory = calloc((size_t)height + 2 * AROUND, sheet->stride);
+    *sheet = (Sheet){NULL, (size_t)(width + 63) / 64 + 2, (width + 63) / 64, height};
+    sheet->memory = calloc(((size_t)height + 2 * AROUND) * sheet->stride, sizeof(uint64_t));
     return sheet->memory != NULL;
 }
 
-static uint8_t *row_of(Sheet sheet, int y)
+static uint64_t *row_of(Sheet sheet, int y)
 {
     return sheet.memory + (size_t)(y + AROUND) * sheet.stride + 1;
 }
 
-static void take(Sheet sheet, const uint8_t *rows, int bytes, int height)
+static void copy(Sheet from, Sheet to)
 {
-    for (int y = 0; y < height; y++)
-        memcpy(row_of(sheet, y), rows + (size_t)y * (size_t)bytes, (size_t)bytes);
+    memcpy(to.memory, from.memory, ((size_t)from.height + 2 * AROUND) * from.stride * sizeof(uint64_t));
 }
 
-static int is_blank(const uint8_t *row, int bytes)
+WIDE static void turn_colours(Sheet sheet)
 {
-    return !row[0] && !memcmp(row, row + 1, (size_t)bytes - 1);
+    uint64_t *word = sheet.memory;
+    size_t count = ((size_t)sheet.height + 2 * AROUND) * sheet.stride;
+    for (size_t n = 0; n < count; n++)
+        word[n] = ~word[n];
 }
 
-WIDE static void singles(Sheet page, int y, int bytes, uint8_t *restrict found)
+static void take(Sheet sheet, const uint8_t *rows, int bytes)
 {
-    const uint8_t *aa = row_of(page, y - 2), *a = row_of(page, y - 1), *h = row_of(page, y);
-    const uint8_t *b = row_of(page, y + 1), *bb = row_of(page, y + 2);
-    APART
-    for (int i = 0; i < bytes; i++) {
-        uint8_t al = LEFT(a, 1), ar = RIGHT(a, 1), hl = LEFT(h, 1), hr = RIGHT(h, 1), bl = LEFT(b, 1), br = RIGHT(b, 1);
-        uint8_t over = (uint8_t)(bl & b[i] & br & (LEFT(b, 2) | RIGHT(b, 2)) & ~(al | a[i] | ar));
-        uint8_t under = (uint8_t)(al & a[i] & ar & (LEFT(a, 2) | RIGHT(a, 2)) & ~(bl | b[i] | br));
-        uint8_t east = (uint8_t)(al & hl & bl & (LEFT(aa, 1) | LEFT(bb, 1)) & ~(ar | hr | br));
-        uint8_t west = (uint8_t)(ar & hr & br & (RIGHT(aa, 1) | RIGHT(bb, 1)) & ~(al | hl | bl));
-        found[i] = (uint8_t)(h[i] & (((over | under) & ~(hl | hr)) | ((east | west) & ~(a[i] | b[i]))));
+    for (int y = 0; y < sheet.height; y++, rows += bytes) {
+        uint64_t *row = row_of(sheet, y);
+        for (int i = 0; i < bytes; i += 8)
+            row[i / 8] = word_at(rows + i, bytes - i);
     }
+}
+
+static void give(Sheet sheet, uint8_t *rows, int bytes)
+{
+    for (int y = 0; y < sheet.height; y++) {
+        const uint64_t *row = row_of(sheet, y);
+        int left = bytes;
+        for (; left >= 8; left -= 8, rows += 8, row++)
+            for (int n = 0; n < 8; n++)
+                rows[n] = (uint8_t)(*row >> (56 - 8 * n));
+        for (int n = 0; n < left; n++)
+            *rows++ = (uint8_t)(*row >> (56 - 8 * n));
+    }
+}
+
+/* Say whether a row has no dots that could go, or is as white as the paper beside it. */
+static int is_plain(Sheet sheet, int y, int white)
+{
+    const uint64_t *row = row_of(sheet, y);
+    if (row[0] && !(white && row[0] == ~UINT64_C(0)))
+        return 0;
+    return !memcmp(row, row + 1, (size_t)(sheet.words - 1) * sizeof(uint64_t));
+}
+
+EITHER void singles_of(Sheet page, int y, int white, uint64_t *restrict found)
+{
+    const uint64_t *aa = row_of(page, y - 2), *a = row_of(page, y - 1), *h = row_of(page, y);
+    const uint64_t *b = row_of(page, y + 1), *bb = row_of(page, y + 2);
+    const uint64_t any = DEEP(white);
+    APART
+    for (int i = 0; i < page.words; i++) {
+        uint64_t al = LEFT(a, 1), ar = RIGHT(a, 1), hl = LEFT(h, 1), hr = RIGHT(h, 1), bl = LEFT(b, 1), br = RIGHT(b, 1);
+        uint64_t al2 = LEFT(a, 2), ar2 = RIGHT(a, 2), hl2 = LEFT(h, 2), hr2 = RIGHT(h, 2), bl2 = LEFT(b, 2), br2 = RIGHT(b, 2);
+        uint64_t aal = LEFT(aa, 1), aar = RIGHT(aa, 1), bbl = LEFT(bb, 1), bbr = RIGHT(bb, 1);
+        uint64_t over = bl & b[i] & br & (bl2 | br2) & ~(al | a[i] | ar);
+        uint64_t under = al & a[i] & ar & (al2 | ar2) & ~(bl | b[i] | br);
+        uint64_t east = al & hl & bl & (aal | bbl) & ~(ar | hr | br);
+        uint64_t west = ar & hr & br & (aar | bbr) & ~(al | hl | bl);
+        over &= (bbl & bb[i] & bbr & ~(aal | aa[i] | aar)) | any;
+        under &= (aal & aa[i] & aar & ~(bbl | bb[i] | bbr)) | any;
+        east &= (al2 & hl2 & bl2 & ~(ar2 | hr2 | br2)) | any;
+        west &= (ar2 & hr2 & br2 & ~(al2 | hl2 | bl2)) | any;
+        found[i] = h[i] & (((over | under) & ~(hl | hr)) | ((east | west) & ~(a[i] | b[i])));
+    }
+}
+
+EITHER void flat_pairs_of(Sheet page, int y, int white, uint64_t *restrict found)
+{
+    const uint64_t *aa = row_of(page, y - 2), *a = row_of(page, y - 1), *h = row_of(page, y);
+    const uint64_t *b = row_of(page, y + 1), *bb = row_of(page, y + 2);
+    const uint64_t any = DEEP(white);
+    APART
+    for (int i = 0; i < page.words; i++) {
+        uint64_t al = LEFT(a, 1), ar = RIGHT(a, 1), ar2 = RIGHT(a, 2), bl = LEFT(b, 1), br = RIGHT(b, 1), br2 = RIGHT(b, 2);
+        uint64_t aal = LEFT(aa, 1), aar = RIGHT(aa, 1), aar2 = RIGHT(aa, 2);
+        uint64_t bbl = LEFT(bb, 1), bbr = RIGHT(bb, 1), bbr2 = RIGHT(bb, 2);
+        uint64_t over = bl & b[i] & br & br2 & (LEFT(b, 2) | RIGHT(b, 3)) & ~(al | a[i] | ar | ar2);
+        uint64_t under = al & a[i] & ar & ar2 & (LEFT(a, 2) | RIGHT(a, 3)) & ~(bl | b[i] | br | br2);
+        over &= (bbl & bb[i] & bbr & bbr2 & ~(aal | aa[i] | aar | aar2)) | any;
+        under &= (aal & aa[i] & aar & aar2 & ~(bbl | bb[i] | bbr | bbr2)) | any;
+        found[i] = h[i] & RIGHT(h, 1) & ~(LEFT(h, 1) | RIGHT(h, 2)) & (over | under);
+    }
+}
+
+EITHER void steep_pairs_of(Sheet page, int y, int white, uint64_t *restrict found)
+{
+    const uint64_t *aa = row_of(page, y - 2), *a = row_of(page, y - 1), *h = row_of(page, y);
+    const uint64_t *b = row_of(page, y + 1), *bb = row_of(page, y + 2), *bbb = row_of(page, y + 3);
+    const uint64_t any = DEEP(white);
+    APART
+    for (int i = 0; i < page.words; i++) {
+        uint64_t al = LEFT(a, 1), ar = RIGHT(a, 1), hl = LEFT(h, 1), hr = RIGHT(h, 1), bl = LEFT(b, 1), br = RIGHT(b, 1);
+        uint64_t bbl = LEFT(bb, 1), bbr = RIGHT(bb, 1);
+        uint64_t al2 = LEFT(a, 2), hl2 = LEFT(h, 2), bl2 = LEFT(b, 2), bbl2 = LEFT(bb, 2);
+        uint64_t ar2 = RIGHT(a, 2), hr2 = RIGHT(h, 2), br2 = RIGHT(b, 2), bbr2 = RIGHT(bb, 2);
+        uint64_t east = al & hl & bl & bbl & (LEFT(aa, 1) | LEFT(bbb, 1)) & ~(ar | hr | br | bbr);
+        uint64_t west = ar & hr & br & bbr & (RIGHT(aa, 1) | RIGHT(bbb, 1)) & ~(al | hl | bl | bbl);
+        east &= (al2 & hl2 & bl2 & bbl2 & ~(ar2 | hr2 | br2 | bbr2)) | any;
+        west &= (ar2 & hr2 & br2 & bbr2 & ~(al2 | hl2 | bl2 | bbl2)) | any;
+        found[i] = h[i] & b[i] & ~(a[i] | bb[i]) & (east | west);
+    }
+}
+
+WIDE static void singles(Sheet page, int y, int white, uint64_t *restrict found)
+{
+    white ? singles_of(page, y, 1, found) : singles_of(page, y, 0, found);
 }
 
 /* The left ones of pairs side by side. */
-WIDE static void flat_pairs(Sheet page, int y, int bytes, uint8_t *restrict found)
+WIDE static void flat_pairs(Sheet page, int y, int white, uint64_t *restrict found)
 {
-    const uint8_t *a = row_of(page, y - 1), *h = row_of(page, y), *b = row_of(page, y + 1);
-    APART
-    for (int i = 0; i < bytes; i++) {
-        uint8_t al = LEFT(a, 1), ar = RIGHT(a, 1), ar2 = RIGHT(a, 2), bl = LEFT(b, 1), br = RIGHT(b, 1), br2 = RIGHT(b, 2);
-        uint8_t over = (uint8_t)(bl & b[i] & br & br2 & (LEFT(b, 2) | RIGHT(b, 3)) & ~(al | a[i] | ar | ar2));
-        uint8_t under = (uint8_t)(al & a[i] & ar & ar2 & (LEFT(a, 2) | RIGHT(a, 3)) & ~(bl | b[i] | br | br2));
-        found[i] = (uint8_t)(h[i] & RIGHT(h, 1) & ~(LEFT(h, 1) | RIGHT(h, 2)) & (over | under));
-    }
+    white ? flat_pairs_of(page, y, 1, found) : flat_pairs_of(page, y, 0, found);
 }
 
 /* The upper ones of pairs one below the other. */
-WIDE static void steep_pairs(Sheet page, int y, int bytes, uint8_t *restrict found)
+WIDE static void steep_pairs(Sheet page, int y, int white, uint64_t *restrict found)
 {
-    const uint8_t *aa = row_of(page, y - 2), *a = row_of(page, y - 1), *h = row_of(page, y);
-    const uint8_t *b = row_of(page, y + 1), *bb = row_of(page, y + 2), *bbb = row_of(page, y + 3);
-    APART
-    for (int i = 0; i < bytes; i++) {
-        uint8_t al = LEFT(a, 1), ar = RIGHT(a, 1), hl = LEFT(h, 1), hr = RIGHT(h, 1), bl = LEFT(b, 1), br = RIGHT(b, 1);
-        uint8_t bbl = LEFT(bb, 1), bbr = RIGHT(bb, 1);
-        uint8_t east = (uint8_t)(al & hl & bl & bbl & (LEFT(aa, 1) | LEFT(bbb, 1)) & ~(ar | hr | br | bbr));
-        uint8_t west = (uint8_t)(ar & hr & br & bbr & (RIGHT(aa, 1) | RIGHT(bbb, 1)) & ~(al | hl | bl | bbl));
-        found[i] = (uint8_t)(h[i] & b[i] & ~(a[i] | bb[i]) & (east | west));
-    }
+    white ? steep_pairs_of(page, y, 1, found) : steep_pairs_of(page, y, 0, found);
 }
 
-/* What is looked through: dots of rows of so many bytes, and the greys that they were made of. */
-typedef struct { uint8_t *rows; size_t stride; const uint8_t *grey; int width, sure; } Drawn;
+/* The greys that a page was made of, and the grey that parts those that may go, of ink or of white, from those that
+ * stay. */
+typedef struct { const uint8_t *grey; int width, limit, white; } Rule;
 
-static void take_away(Drawn page, int y, int x)
+static int stays(const Rule *rule, int y, int x)
 {
-    page.rows[(size_t)y * page.stride + (size_t)(x / 8)] &= (uint8_t)~(0x80 >> x % 8);
+    return (rule->grey[(size_t)y * (size_t)rule->width + (size_t)x] < rule->limit) != rule->white;
 }
 
-static int is_sure(Drawn page, int y, int x)
+static void take_away(Sheet sheet, int y, int x)
 {
-    return page.grey[(size_t)y * (size_t)page.width + (size_t)x] < page.sure;
+    row_of(sheet, y)[x / 64] &= ~(UINT64_C(1) << (63 - x % 64));
 }
 
-/* Take away a dot and the one that lies (across, down) from it, unless ink is sure of one. */
-static void clear(Drawn page, int y, int x, int across, int down)
+/* Take away the dots that are found in row y, each with the one that lies (across, down) from it, unless one stays. */
+static void clear(Sheet sheet, const Rule *rule, const uint64_t *found, int y, int across, int down)
 {
-    if (x + across < page.width && !is_sure(page, y, x) && !is_sure(page, y + down, x + across)) {
-        take_away(page, y, x);
-        take_away(page, y + down, x + across);
-    }
-}
-
-/* Do so with all that are found in row y; there are few, and room for whole words. */
-static void clear_all(Drawn page, const uint8_t *found, int bytes, int y, int across, int down)
-{
-    for (int i = 0; i < bytes; i += 8) {
-        uint64_t word;
-        memcpy(&word, found + i, sizeof word);
-        for (int k = i; word && k < i + 8; k++)
-            for (int bit = 0; found[k] && bit < 8; bit++)
-                if (found[k] & 0x80 >> bit)
-                    clear(page, y, 8 * k + bit, across, down);
-    }
-}
-
-static int even_rows(const uint8_t *rows, int height, Drawn out)
-{
-    int bytes = (out.width + 7) / 8, done = 0;
-    Sheet page = {NULL, 0}, single = {NULL, 0};
-    uint8_t *found = calloc((size_t)bytes + 8, 1);
-    if (found && new_sheet(&page, bytes, height) && new_sheet(&single, bytes, height)) {
-        take(page, rows, bytes, height);
-        take(single, rows, bytes, height);
-        Drawn inner = {row_of(single, 0), single.stride, out.grey, out.width, out.sure};
-        for (int y = 0; y < height; y++)
-            if (!is_blank(row_of(page, y), bytes)) {
-                singles(page, y, bytes, found);
-                clear_all(inner, found, bytes, y, 0, 0);
+    for (int i = 0; i < sheet.words; i++)
+        for (uint64_t word = found[i]; word;) {
+            int bit = leading_zeros(word), x = 64 * i + bit;
+            word &= ~(UINT64_C(1) << (63 - bit));
+            if (x + across < rule->width && !stays(rule, y, x) && !stays(rule, y + down, x + across)) {
+                take_away(sheet, y, x);
+                take_away(sheet, y + down, x + across);
             }
-        for (int y = 0; y < height; y++)
-            memcpy(out.rows + (size_t)y * out.stride, row_of(single, y), (size_t)bytes);
-        for (int y = 0; y < height; y++)
-            if (!is_blank(row_of(single, y), bytes)) {
-                flat_pairs(single, y, bytes, found);
-                clear_all(out, found, bytes, y, 1, 0);
-                steep_pairs(single, y, bytes, found);
-                clear_all(out, found, bytes, y, 0, 1);
-            }
+        }
+}
+
+/* What is found in *page* goes from it; *other* is room for as much. */
+static void even_out(Sheet page, Sheet other, const Rule *rule, uint64_t *found)
+{
+    copy(page, other);
+    for (int y = 0; y < page.height; y++)
+        if (!is_plain(other, y, rule->white)) {
+            singles(other, y, rule->white, found);
+            clear(page, rule, found, y, 0, 0);
+        }
+    copy(page, other);
+    for (int y = 0; y < page.height; y++)
+        if (!is_plain(other, y, rule->white)) {
+            flat_pairs(other, y, rule->white, found);
+            clear(page, rule, found, y, 1, 0);
+            steep_pairs(other, y, rule->white, found);
+            clear(page, rule, found, y, 0, 1);
+        }
+}
+
+static int even_rows(uint8_t *rows, const uint8_t *grey, int sure, int hint, int width, int height)
+{
+    int bytes = (width + 7) / 8, done = 0;
+    Sheet page = {NULL, 0, 0, 0}, other = {NULL, 0, 0, 0};
+    uint64_t *found = malloc((size_t)(width + 63) / 64 * sizeof(uint64_t));
+    if (found && new_sheet(&page, width, height) && new_sheet(&other, width, height)) {
+        take(page, rows, bytes);
+        even_out(page, other, &(Rule){grey, width, sure, 0}, found);
+        turn_colours(page);
+        even_out(page, other, &(Rule){grey, width, hint, 1}, found);
+        turn_colours(page);
+        give(page, rows, bytes);
         done = 1;
     }
     free(found);
     free(page.memory);
-    free(single.memory);
+    free(other.memory);
     return done;
 }
 
@@ -153,17 +231,17 @@ PyObject *py_even(PyObject *self, PyObject *args)
 {
     Py_buffer rows, grey;
     PyObject *result = NULL;
-    int width, height, sure, done;
-    if (!PyArg_ParseTuple(args, "y*y*iii", &rows, &grey, &sure, &width, &height))
+    int width, height, sure, hint, done;
+    if (!PyArg_ParseTuple(args, "y*y*iiii", &rows, &grey, &sure, &hint, &width, &height))
         return NULL;
     if (fits(width, height)) {
         Py_ssize_t bytes = (width + 7) / 8, size = bytes * height;
         if (rows.len != size || grey.len != (Py_ssize_t)width * height) {
             PyErr_SetString(PyExc_ValueError, "as many bytes as the rows and the greys have are needed");
-        } else if ((result = PyBytes_FromStringAndSize(NULL, size)) != NULL) {
-            Drawn out = {(uint8_t *)PyBytes_AsString(result), (size_t)bytes, grey.buf, width, sure};
+        } else if ((result = PyBytes_FromStringAndSize(rows.buf, size)) != NULL) {
+            uint8_t *out = (uint8_t *)PyBytes_AsString(result);
             Py_BEGIN_ALLOW_THREADS
-            done = even_rows(rows.buf, height, out);
+            done = even_rows(out, grey.buf, sure, hint, width, height);
             Py_END_ALLOW_THREADS
             if (!done) {
                 Py_DECREF(result);
