@@ -14,7 +14,7 @@ import dkim
 from dkim.util import InvalidTagValueList, parse_tag_value
 
 from gateway.document import Offers, Signature
-from gateway.mail.headers import Buffer, Headers, plain_address
+from gateway.mail.headers import Headers, plain_address
 
 MOST_SIGNATURES = 20
 MOST_ADDRESSES = 200
@@ -50,7 +50,7 @@ _log.addHandler(logging.NullHandler())
 _log.propagate = False
 
 
-def offers(message: Buffer, authserv: str) -> Offers:
+def offers(message: bytes, authserv: str) -> Offers:
     """Return who *message* says it is from, its signatures and what they cover, and what the relay that calls itself
     *authserv* says of it ("" for no relay). Raises Refusal(MESSAGE_UNREADABLE) beyond the parser's limits."""
     headers, _ = Headers.read(message, 0, len(message))
@@ -62,7 +62,7 @@ def offers(message: Buffer, authserv: str) -> Offers:
     )
 
 
-def verify(message: Buffer, records: Mapping[str, str], which: list[int]) -> dict[int, str]:
+def verify(message: bytes, records: Mapping[str, str], which: list[int]) -> dict[int, str]:
     """Verify the signatures numbered *which* against the key *records* by DNS name; return what is wrong with each,
     "" for a valid one."""
     if not which:

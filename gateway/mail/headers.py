@@ -12,12 +12,9 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import Compat32
 from functools import cached_property
-from mmap import mmap
 
 from gateway.address import parse_mailbox
 from gateway.errors import Kind, Refusal, refuse
-
-Buffer = bytes | mmap
 
 MOST_BYTES = 256 * 1024
 MOST_LINES = 1000
@@ -58,7 +55,7 @@ class Headers:
         self._message = message
 
     @classmethod
-    def read(cls, buffer: Buffer, start: int, end: int) -> tuple["Headers", int]:
+    def read(cls, buffer: bytes, start: int, end: int) -> tuple["Headers", int]:
         """Read the block at *start* and return it with the position of the body.
 
         Raises Refusal(MESSAGE_UNREADABLE) beyond the limits, before anything is parsed.

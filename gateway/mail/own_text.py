@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gateway.document import MediaType
 from gateway.errors import Refusal
 from gateway.mail.content import Undecodable, content, text
-from gateway.mail.headers import Buffer, Headers
+from gateway.mail.headers import Headers
 from gateway.mail.structure import Leaf, leaves
 
 _APART = frozenset({"multipart/signed", "multipart/encrypted", "multipart/report"})
@@ -33,7 +33,7 @@ def written(leaf: Leaf) -> str:
         return ""
 
 
-def own_text(message: Buffer) -> list[tuple[MediaType, str]]:
+def own_text(message: bytes) -> list[tuple[MediaType, str]]:
     """Return the pieces of the mail's text in their order; none for a mail that cannot be read."""
     try:
         headers, body = Headers.read(message, 0, len(message))

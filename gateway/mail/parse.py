@@ -15,7 +15,7 @@ from typing import NamedTuple
 from gateway.document import FAXABLE, FAXABLE_NAMES, Automatic, MediaType, Part, Reading, claimed
 from gateway.errors import Kind, Reason, Refusal, refuse
 from gateway.mail.content import Undecodable, content, estimated_size, head, text
-from gateway.mail.headers import Buffer, Headers, display_text, message_id, plain_address
+from gateway.mail.headers import Headers, display_text, message_id, plain_address
 from gateway.mail.kinds import GENERIC, PICTURES, SHOWN, SMALL, TEXT, is_small, why_ignored
 from gateway.mail.own_text import is_own, own_leaves
 from gateway.mail.pictures import is_shown, shown_pictures
@@ -54,7 +54,7 @@ class Documents:
         self.check_length = check_length
 
 
-def read(message: Buffer, documents: Documents, body: str = "ignore") -> Reading:
+def read(message: bytes, documents: Documents, body: str = "ignore") -> Reading:
     """Say what *message* holds. Its ``refusal`` is set when it cannot be faxed; it is the first reason found.
 
     *body* is what becomes of the mail's own text (``Faxbox.body``): with "alone" it is one more document.
@@ -85,7 +85,7 @@ class Extract(NamedTuple):
     claim: MediaType | None
 
 
-def extract(message: Buffer, index: int) -> Extract:
+def extract(message: bytes, index: int) -> Extract:
     """Return part *index* (``Part.index`` of a reading of the same message).
 
     Raises Refusal when there is no such part, or it cannot be decoded.
@@ -99,7 +99,7 @@ def extract(message: Buffer, index: int) -> Extract:
 
 
 def _judge(
-    message: Buffer, headers: Headers, start: int, documents: Documents, body: str
+    message: bytes, headers: Headers, start: int, documents: Documents, body: str
 ) -> tuple[tuple[Part, ...], Reason | None]:
     try:
         found = leaves(message, headers, start, len(message))
@@ -232,6 +232,5 @@ def _keyword(value: str) -> str:
     return value.partition(";")[0].partition("(")[0].strip().lower()
 
 
-def _digest(message: Buffer, start: int) -> str:
-    with memoryview(message) as view, view[start:] as body:
-        return hashlib.sha256(body).hexdigest()
+def _digest(message: bytes, start: int) -> str:
+    return hashlib.sha256(memoryview(message)[start:]).hexdigest()

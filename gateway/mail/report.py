@@ -8,7 +8,7 @@ import re
 
 from gateway.document import Report
 from gateway.mail.content import Undecodable, content
-from gateway.mail.headers import Buffer, Headers, display_text, message_id
+from gateway.mail.headers import Headers, display_text, message_id
 from gateway.mail.structure import Leaf, sections
 
 _STATUS = frozenset({"message/delivery-status", "message/global-delivery-status"})
@@ -18,7 +18,7 @@ _MOST_RECIPIENTS = 50
 _WHY_CHARACTERS = 300
 
 
-def report(message: Buffer) -> Report:
+def report(message: bytes) -> Report:
     """Read a delivery report. One that is none, or names no mail, has the ``message_id`` "". Raises
     Refusal(MESSAGE_UNREADABLE) beyond the parser's limits."""
     headers, start = Headers.read(message, 0, len(message))

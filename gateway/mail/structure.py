@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gateway.document import MediaType
 from gateway.mail import smime, tnef
 from gateway.mail.encoding import IDENTITY, Undecodable, decoded
-from gateway.mail.headers import Buffer, Headers, unreadable
+from gateway.mail.headers import Headers, unreadable
 
 MOST_DEPTH = 20
 MOST_PARTS = 200
@@ -32,7 +32,7 @@ class Leaf:
     ``around`` holds the types that it lies in, outermost first, with its place in the last.
     """
 
-    buffer: Buffer
+    buffer: bytes
     headers: Headers
     start: int
     end: int
@@ -45,7 +45,7 @@ class Leaf:
         return MediaType.MAIL in self.around
 
 
-def leaves(buffer: Buffer, headers: Headers, start: int, end: int) -> tuple[Leaf, ...]:
+def leaves(buffer: bytes, headers: Headers, start: int, end: int) -> tuple[Leaf, ...]:
     """Return the leaves of the mail whose body is *start* to *end*, in order; an attached mail is opened once.
 
     Raises Refusal(MESSAGE_UNREADABLE) beyond the limits.
@@ -153,7 +153,7 @@ def _is_winmail(part: Leaf) -> bool:
     return part.headers.media_type == "application/octet-stream" and part.headers.filename.lower() == "winmail.dat"
 
 
-def _sections(buffer: Buffer, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _sections(buffer: bytes, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield what lies between the boundary lines; the line break before a boundary belongs to it (RFC 2046, 5.1.1)."""
     opened = -1
     for line_start, line_end, closing in _boundary_lines(buffer, boundary, start, end):
@@ -168,7 +168,7 @@ def _sections(buffer: Buffer, boundary: bytes, start: int, end: int) -> Iterator
         yield opened, end  # never closed: cut off, or a careless sender
 
 
-def _boundary_lines(buffer: Buffer, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+def _boundary_lines(buffer: bytes, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
     delimiter = b"--" + boundary
     position = buffer.find(delimiter, start, end)
     while position >= 0:
@@ -181,5 +181,5 @@ def _boundary_lines(buffer: Buffer, boundary: bytes, start: int, end: int) -> It
         position = buffer.find(delimiter, after, end)
 
 
-def _before_break(buffer: Buffer, position: int) -> int:
+def _before_break(buffer: bytes, position: int) -> int:
     return position - (2 if buffer[position - 2 : position] == b"\r\n" else 1)

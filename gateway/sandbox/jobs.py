@@ -17,7 +17,7 @@ from gateway.documents.render import Files, Input, Step, render
 from gateway.documents.stamp import stamp
 from gateway.errors import Kind, refuse
 from gateway.mail.parse import extract
-from gateway.sandbox.reader import THE_DOCUMENT, guarded, mapped, release, whole
+from gateway.sandbox.reader import THE_DOCUMENT, guarded, whole
 from gateway.sandbox.requests import Source
 from gateway.sandbox.wire import Channel, Header
 
@@ -105,11 +105,8 @@ def _stamp(header: Header, channel: Channel, files: list[int]) -> Header:
 def _from_mail(source: Source, descriptor: int) -> list[Input]:
     if not source.parts:
         raise refuse(Kind.NOTHING_TO_FAX, "no part of the mail is to be faxed")
-    message = mapped(descriptor, os.fstat(descriptor).st_size)
-    try:
-        return [Input(*extract(message, index)) for index in source.parts]
-    finally:
-        release(message)
+    message = whole(descriptor)
+    return [Input(*extract(message, index)) for index in source.parts]
 
 
 def _documents(source: Source, descriptors: list[int]) -> list[Input]:

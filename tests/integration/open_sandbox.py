@@ -22,7 +22,7 @@ from gateway.mail import evidence, parse
 from gateway.mail.report import report
 from gateway.sandbox import Outputs, Sandbox, Source
 from gateway.sandbox import jobs as child
-from gateway.sandbox.reader import DOCUMENTS, THE_DOCUMENT, mapped, note, release, whole
+from gateway.sandbox.reader import DOCUMENTS, THE_DOCUMENT, beginning, note, whole
 
 
 class OpenSandbox(Sandbox):
@@ -37,28 +37,16 @@ class OpenSandbox(Sandbox):
         self.failing: Exception | None = None
 
     async def read_mail(self, message_fd: int, size: int, body: str = "ignore") -> Reading:
-        message = mapped(message_fd, size)
-        try:
-            return parse.read(message, DOCUMENTS, body)
-        finally:
-            release(message)
+        return parse.read(beginning(message_fd, size), DOCUMENTS, body)
 
     async def offers(self, message_fd: int, size: int, authserv: str = "") -> Offers:
-        message = mapped(message_fd, size)
-        try:
-            return evidence.offers(message, authserv)
-        finally:
-            release(message)
+        return evidence.offers(beginning(message_fd, size), authserv)
 
     async def verify(self, message_fd: int, size: int, records: dict[str, str], which: list[int]) -> dict[int, str]:
-        message = mapped(message_fd, size)
-        try:
-            return evidence.verify(message, records, which)
-        finally:
-            release(message)
+        return evidence.verify(beginning(message_fd, size), records, which)
 
     async def report(self, message_fd: int, size: int) -> Report:
-        return report(whole(message_fd)[:size])
+        return report(beginning(message_fd, size))
 
     async def read_note(self, message_fd: int) -> str:
         return note(whole(message_fd))
