@@ -16,7 +16,9 @@ from setuptools import Distribution, Extension
 
 #: The modules, and what they are made of.
 MODULES = {
-    "gateway.documents._dots": [f"gateway/documents/_{name}.c" for name in ("dots", "code", "grey", "edges", "ink")],
+    "gateway.documents._dots": [
+        f"gateway/documents/_{name}.c" for name in ("dots", "code", "grey", "edges", "ink", "walk")
+    ],
     "gateway.smtp._lines": ["gateway/smtp/_lines.c"],
 }
 ABI = "cp311-abi3"

@@ -78,6 +78,15 @@ static void put_run(Sink *sink, int length, int black)
     put(sink, (black ? BLACK : WHITE)[length % 64]);
 }
 
+int run_word(int length, int black, unsigned *word)
+{
+    Word known = length < 64     ? (black ? BLACK : WHITE)[length]
+                 : length < 1792 ? (black ? BLACK_64 : WHITE_64)[length / 64 - 1]
+                                 : LONG_64[length / 64 - 28];
+    *word = known.bits;
+    return known.size;
+}
+
 /* Where a row changes colour, the white before it first: rising, closed by the width four times. */
 static void changes(const uint8_t *row, int width, int *at)
 {

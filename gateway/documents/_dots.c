@@ -110,9 +110,11 @@ static PyMethodDef METHODS[] = {
     {"extremes", py_extremes, METH_VARARGS, "extremes(grey, width, height, side): least and most grey of each square"},
     {"reduced", py_reduced, METH_VARARGS, "reduced(rows, width, height, across, down): grey of the ink in each box of so "
                                           "many dots, across 4 or 8"},
-    {"even", py_even, METH_VARARGS, "even(rows, grey, sure, hint, width, height): packed rows without dots that stick out of "
+    {"straight", py_straight, METH_VARARGS, "straight(rows, grey, sure, hint, width, height): packed rows without dots that stick out of "
                                     "a straight edge, but for those of a grey below sure, and with such that are "
                                     "missing in one, of a grey below hint"},
+    {"walk", py_walk, METH_VARARGS, "walk(code, form, width, rows): rows that are there, bad ones, most of those together, "
+                                    "whether an end was found, bytes left behind it"},
     {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_dots", NULL, 0, METHODS, NULL, NULL, NULL, NULL};

@@ -52,11 +52,15 @@ static inline uint64_t word_at(const uint8_t *row, int bytes)
 /* Say whether a page may have this size, with ValueError set if not. */
 int fits(int width, int height);
 
+/* Give the code word of a run below 64 or of a multiple of 64 up to 2560, and return how many bits it has. */
+int run_word(int length, int black, unsigned *word);
+
 PyObject *py_t6(PyObject *self, PyObject *args);
 PyObject *py_t4(PyObject *self, PyObject *args);
 PyObject *py_scale(PyObject *self, PyObject *args);
 PyObject *py_extremes(PyObject *self, PyObject *args);
 PyObject *py_reduced(PyObject *self, PyObject *args);
-PyObject *py_even(PyObject *self, PyObject *args);
+PyObject *py_straight(PyObject *self, PyObject *args);
+PyObject *py_walk(PyObject *self, PyObject *args);
 
 #endif

@@ -227,7 +227,7 @@ static int even_rows(uint8_t *rows, const uint8_t *grey, int sure, int hint, int
     return done;
 }
 
-PyObject *py_even(PyObject *self, PyObject *args)
+PyObject *py_straight(PyObject *self, PyObject *args)
 {
     Py_buffer rows, grey;
     PyObject *result = NULL;

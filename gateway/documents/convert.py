@@ -8,6 +8,7 @@ from PIL import Image
 from gateway.document import MediaType
 from gateway.documents import ifd
 from gateway.documents.count import pdf_pages, tiff_pages
+from gateway.documents.damage import REVERSED
 from gateway.documents.encode import t6
 from gateway.documents.ink import ink
 from gateway.documents.open import Document, opened, pages_disagree
@@ -21,8 +22,6 @@ from gateway.documents.tiff_writer import TiffWriter
 _JPEG_QUALITY = 85
 #: A picture that does not say its resolution is shown as a fax page would be.
 _DEFAULT_DPI = (204.0, 196.0)
-#: Each byte with its bits in the other order, as modems take them.
-_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _COLOURED = {"P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr"}
 
 
@@ -87,7 +86,7 @@ def _copied(data: bytes, page: ifd.Directory) -> Picture | None:
         return None
     code = data[start : start + size]
     return t6_picture(
-        code.translate(_REVERSED) if page.number(ifd.FILL_ORDER, 1) == 2 else code,
+        code.translate(REVERSED) if page.number(ifd.FILL_ORDER, 1) == 2 else code,
         page.number(ifd.WIDTH),
         page.number(ifd.LENGTH),
         page.resolution or _DEFAULT_DPI,

@@ -29,9 +29,11 @@ class _Compiled(Protocol):
 
     def scale(self, grey: Octets, width: int, height: int, wide: int, high: int, smooth: bool, /) -> bytes: ...
 
-    def even(self, rows: bytes, grey: Octets, sure: int, hint: int, width: int, height: int, /) -> bytes: ...
+    def straight(self, rows: bytes, grey: Octets, sure: int, hint: int, width: int, height: int, /) -> bytes: ...
 
     def extremes(self, grey: Octets, width: int, height: int, side: int) -> tuple[bytes, bytes]: ...
+
+    def walk(self, code: bytes, form: int, width: int, rows: int, /) -> tuple[int, int, int, bool, int]: ...
 
 
 class Greys(Protocol):
@@ -45,7 +47,7 @@ class Greys(Protocol):
         """Return them row by row."""
 
 
-_NAMES = ("pack", "t6", "t4", "reduced", "scale", "extremes", "even")
+_NAMES = ("pack", "t6", "t4", "reduced", "scale", "extremes", "straight", "walk")
 
 
 def _load() -> _Compiled | None:

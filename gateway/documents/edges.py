@@ -40,7 +40,7 @@ def straight(page: Dots, grey: Greys) -> Dots:
     """
     if dots.compiled is None:
         return straight_by_numbers(page, grey)
-    rows = dots.compiled.even(page.rows, grey.tobytes(), _SURE, _HINT, page.width, page.height)
+    rows = dots.compiled.straight(page.rows, grey.tobytes(), _SURE, _HINT, page.width, page.height)
     return Dots(page.width, page.height, rows)
 
 

@@ -6,6 +6,7 @@ from PIL import Image, TiffImagePlugin
 
 from gateway.document import MediaType
 from gateway.documents import ifd
+from gateway.documents.damage import is_damaged
 from gateway.documents.dots import Dots
 from gateway.documents.greys import Grey
 from gateway.documents.ink import ink
@@ -35,6 +36,8 @@ class Tiff:
     def __init__(self, data: bytes, label: str) -> None:
         """Open *data*; raises Refusal(DOCUMENT_BROKEN or DOCUMENT_TOO_LARGE) that names it by *label*."""
         self.label = label
+        self._data = data
+        self._directories: list[ifd.Directory] = []
         self._check_sizes(data)
         try:
             self._image = TiffImagePlugin.TiffImageFile(BytesIO(data))
@@ -60,7 +63,13 @@ class Tiff:
             raise self._broken(index + 1) from None
 
     def page(self, index: int, raster: Raster) -> Dots:
-        """Return page *index* (from 0) in black and white; raises as ``grey``."""
+        """Return page *index* (from 0) in black and white; raises as ``grey``.
+
+        Fax code that cannot be read (``damage``) is refused, too: what libtiff makes of it is white or garbled. That is
+        for what is sent; a fax that came in is passed on as it is.
+        """
+        if index < len(self._directories) and is_damaged(self._data, self._directories[index]):
+            raise self._broken(index + 1)
         grey = self.grey(index, raster)
         return ink(grey) if self._image.mode == "1" else pictured(Grey.of(grey), raster)
 
@@ -91,6 +100,7 @@ class Tiff:
                     raise self._too_large(number)
                 if number > MOST_DIRECTORIES:
                     raise self._broken()
+                self._directories.append(page)
         except ifd.Malformed:
             raise self._broken() from None
 

@@ -136,9 +136,9 @@ def test_rows_that_do_not_fill_the_page_are_refused() -> None:
     if dots.compiled is None:
         pytest.skip("there is no compiled half")
     with pytest.raises(ValueError, match="bytes"):
-        dots.compiled.even(b"\0" * 9, bytes(80), 128, 224, 16, 5)
+        dots.compiled.straight(b"\0" * 9, bytes(80), 128, 224, 16, 5)
     with pytest.raises(ValueError, match="bytes"):
-        dots.compiled.even(b"\0" * 10, bytes(79), 128, 224, 16, 5)
+        dots.compiled.straight(b"\0" * 10, bytes(79), 128, 224, 16, 5)
 
 
 def test_a_text_takes_less_time_and_stays_where_it_is() -> None:
