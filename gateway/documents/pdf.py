@@ -78,10 +78,31 @@ class Pdf:
     def page(self, index: int, raster: Raster) -> Dots:
         """Return page *index* (from 0) in black and white; raises as ``grey``."""
         with self._page(index) as page:
+            if pdfium_c.FPDFPage_CountObjects(page) == 0 and self._is_lost(index):
+                what = f"page {index + 1} of {self.label}"
+                raise refuse_document(
+                    Kind.DOCUMENT_BROKEN,
+                    self.label,
+                    f"{what} is damaged and cannot be shown; make the document again and send that",
+                )
             found = contents(page, _THINNEST * page.get_height() / _place(page, raster).height)
             picture = scan(page, found) if raster.look.sight in {Sight.AUTO, Sight.SCAN} else None
             source = self._source(page, index, picture) if picture else None
             return (source and _scanned(page, source, raster)) or self._seen(page, index, found, raster)
+
+    def _is_lost(self, index: int) -> bool:
+        """Say whether what is drawn on a page cannot be unpacked; PDFium takes it for an empty page."""
+        try:
+            with pikepdf.open(BytesIO(self._data)) as document:
+                drawn = document.pages[index].obj.get("/Contents")
+                for stream in drawn if isinstance(drawn, pikepdf.Array) else (drawn,):
+                    if isinstance(stream, pikepdf.Stream):
+                        stream.read_bytes()
+        except pikepdf.DataDecodingError:
+            return True
+        except (pikepdf.PdfError, IndexError, ValueError, RuntimeError, TypeError):
+            return False
+        return False
 
     def _source(self, page: pdfium.PdfPage, index: int, picture: Picture) -> Image.Image | None:
         try:

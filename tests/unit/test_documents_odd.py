@@ -156,6 +156,27 @@ def test_a_damaged_picture_does_not_become_white_paper(kind: str, bits: int) -> 
     assert reason.sentence.startswith('a picture on page 1 of "x" is damaged and cannot be shown')
 
 
+def test_what_cannot_be_unpacked_does_not_become_white_paper() -> None:
+    output = BytesIO()
+    with pikepdf.open(BytesIO(pdf(2, "Please confirm"))) as document:
+        document.save(output, compress_streams=True)
+    data = bytearray(output.getvalue())
+    place = data.rindex(b"stream", 0, data.rindex(b"endstream")) + len("stream") + 1
+    data[place : place + 20] = b"\xff" * 20
+    with opened(bytes(data), '"x.pdf"') as document, pytest.raises(Refusal) as raised:
+        [document.page(index, HIGH) for index in range(2)]
+    assert raised.value.reason.sentence.startswith('page 2 of "x.pdf" is damaged')
+
+
+def test_an_empty_page_is_a_page() -> None:
+    output = BytesIO()
+    with pikepdf.new() as document:
+        document.add_blank_page(page_size=(612, 792))
+        document.save(output)
+    with opened(output.getvalue(), "x") as shown:
+        assert not any(shown.page(0, HIGH).rows)
+
+
 def test_a_white_picture_is_white_paper_and_a_small_damaged_one_an_ornament() -> None:
     assert pages(picture_pdf(Image.new("L", (850, 1100), 255)))[0].getbbox() is None
     output = BytesIO()
