@@ -79,8 +79,12 @@ def presented(request: web.Request) -> str:
     In Kazoo's order: X-Auth-Token, the query's auth_token, Authorization. The last one holds it alone or behind
     ``Bearer`` or ``Basic`` (there also as the password, or as the user without a password: RFC 7617).
     """
-    given = request.headers.get("X-Auth-Token") or request.query.get("auth_token") or ""
-    return given.strip() or _authorization(request.headers.get("Authorization", ""))
+    return named(request) or authorization(request)
+
+
+def named(request: web.Request) -> str:
+    """Return the secret in the places that are made for it: X-Auth-Token, and the query."""
+    return (request.headers.get("X-Auth-Token") or request.query.get("auth_token") or "").strip()
 
 
 def _possible(secret: str) -> bool:
@@ -88,7 +92,9 @@ def _possible(secret: str) -> bool:
     return bool(secret) and secret.isascii()
 
 
-def _authorization(value: str) -> str:
+def authorization(request: web.Request) -> str:
+    """Return the secret in Authorization."""
+    value = request.headers.get("Authorization", "")
     scheme, _, rest = value.strip().partition(" ")
     if scheme.lower() == "bearer":
         return rest.strip()

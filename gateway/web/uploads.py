@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import binascii
-import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -14,7 +13,7 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from gateway.document import MOST_DOCUMENTS
 from gateway.intake.submit import Supplied
 from gateway.store.blobs import Blobs, Spool
-from gateway.web.body import FIRST_SECONDS, MAX_JSON, MIN_RATE
+from gateway.web.body import FIRST_SECONDS, MAX_JSON, MIN_RATE, parsed
 from gateway.web.errors import Fault
 
 _JSON = frozenset({"application/json", "application/x-json"})
@@ -27,7 +26,8 @@ _MOST_PREFIX = 256
 
 @dataclass(slots=True)
 class Upload:
-    """The parts of a request: JSON values in their order, and files, written and not sealed."""
+    """The parts of a request: JSON values in their order, and files, written and not sealed. In the place of a value
+    that cannot be read stands the ValueError that says why."""
 
     values: list[object] = field(default_factory=list)
     files: list[Supplied] = field(default_factory=list)
@@ -108,10 +108,9 @@ class _Reader:
         if part.headers.get("Content-Transfer-Encoding", "").lower() == "base64":
             raw = bytearray(_decoded(bytes(raw)))
         try:
-            value: object = json.loads(bytes(raw))
-        except (ValueError, RecursionError):
-            return None
-        return value
+            return parsed(bytes(raw))
+        except ValueError as error:
+            return error
 
     def _spool(self, media_type: str, name: str) -> Spool:
         if len(self._upload.files) == MOST_DOCUMENTS:

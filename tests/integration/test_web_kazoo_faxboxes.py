@@ -259,6 +259,20 @@ async def test_a_token_may_be_in_the_envelope(lite: House) -> None:
     assert (await ask(lite, boxes_of(account), "", "PUT", json=body))[0] == 201
     assert (await ask(lite, boxes_of(account), "", "PUT", json={**body, "auth_token": ["x"]}))[0] == 401
     assert (await ask(lite, boxes_of(account), "", "PUT", data=b"{"))[0] == 401
+    proxy = {"headers": {"Authorization": "Basic of-a-proxy"}}
+    assert (await ask(lite, boxes_of(account), "", "PUT", json=body, **proxy))[0] == 201
+
+
+async def test_a_body_in_pieces_that_is_too_large_is_413_wherever_the_token_is(lite: House) -> None:
+    account, token = await lite.account("a.example")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield bytes(100_000)
+
+    headers = {"Authorization": f"Bearer {token}"}
+    status, envelope = await ask(lite, boxes_of(account), "", "PUT", data=pieces(), headers=headers)
+    assert (status, envelope["message"]) == (413, "request_entity_too_large")
 
 
 async def test_a_list_or_a_box_that_has_not_changed_is_304(lite: House) -> None:

@@ -26,7 +26,7 @@ from gateway.dialects.kazoo.faxbox import (
 from gateway.dialects.kazoo.results import FOREIGN_CALLER
 from gateway.dialects.kazoo.smtplog import SmtplogDetail, SmtplogRow, smtplog_detail, smtplog_row
 from gateway.dialects.kazoo.wish import PATHS as FAX_PATHS
-from gateway.dialects.kazoo.wish import FaxAction, FaxChanges, FaxWish, as_kept, emails, texts, wish_defaults
+from gateway.dialects.kazoo.wish import FaxAction, FaxChanges, FaxWish, as_kept, emails, given, texts, wish_defaults
 from gateway.dialects.kazoo.words import (
     GREGORIAN_EPOCH,
     Place,
@@ -80,6 +80,7 @@ __all__ = [
     "faxbox_replaced",
     "faxbox_shown",
     "from_gregorian",
+    "given",
     "invalid_field",
     "merged",
     "outgoing_row",

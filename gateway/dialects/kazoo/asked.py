@@ -122,13 +122,14 @@ def public(data: Mapping[str, Any], *owned: str) -> dict[str, Any]:
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *old* with *new* merged into it, objects member by member; null takes a field away."""
+    """Return *old* with *new* merged into it, objects member by member; null takes a field away (RFC 7396)."""
     result = dict(old)
     for name, value in new.items():
         if value is None:
             result.pop(name, None)
-        elif isinstance(value, Mapping) and isinstance(result.get(name), Mapping):
-            result[name] = merged(result[name], value)
+        elif isinstance(value, Mapping):
+            known = result.get(name)
+            result[name] = merged(known if isinstance(known, Mapping) else {}, value)
         else:
             result[name] = value
     return result

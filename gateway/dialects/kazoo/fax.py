@@ -147,7 +147,7 @@ def outbound(fax: Fax, *, outgoing: bool = False) -> OutboundFax:
         "created": created,
         "delivered": to_gregorian(fax.finished_at) if delivered and fax.finished_at else UNDEFINED,
         "attempts": fax.tries,
-        "retries": int(fax.extra.get(KEPT, {}).get("retries", fax.tries_allowed)),
+        "retries": _retries(fax),
         "fax_timezone": fax.timezone or UNDEFINED,
         "fax_identity_name": fax.header,
         "fax_identity_number": fax.identity,
@@ -199,6 +199,12 @@ def _status(fax: Fax) -> str:
     """Kazoo's word for where a fax stands. What is fetched from a URL waits there as pending from the start."""
     fetched = fax.state is State.PREPARING and any("url" in document for document in fax.documents)
     return place_of(fax.direction, State.QUEUED if fetched else fax.state).status
+
+
+def _retries(fax: Fax) -> int:
+    """The tries that the client asked for: none and one are the same to us."""
+    asked = fax.extra.get(KEPT, {}).get("retries")
+    return asked if type(asked) is int else fax.tries_allowed
 
 
 def _when_known(fax: Fax) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from gateway.dialects.kazoo.asked import Fields, addresses
+from gateway.dialects.kazoo.asked import Fields, addresses, public
+from gateway.dialects.kazoo.fax import FaxRow, OutboundFax
 from gateway.dialects.kazoo.faxbox import Recipients, Text, Tries
 from gateway.faxbox import Faxbox
 
@@ -99,10 +100,22 @@ def texts(wish: FaxChanges) -> list[str]:
     return addresses(told.sms.send_to) if told and told.sms else []
 
 
-def as_kept(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a client said of a fax as it comes back to him: with the defaults of the schema."""
-    document = data.get("document")
-    return {**data, "document": {"method": "get", **document}} if isinstance(document, Mapping) else dict(data)
+#: What only we say of a fax: who sends back what he was shown, or makes such a field up, changes nothing.
+_SHOWN = OutboundFax.__annotations__.keys() | FaxRow.__annotations__.keys() | {"rx_result"}
+_OWNED = _SHOWN - FaxWish.model_fields.keys()
+
+
+def given(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a client may say of a fax."""
+    return public(data, *_OWNED)
+
+
+def as_kept(wish: FaxChanges) -> dict[str, Any]:
+    """Return what a client said of a fax as it comes back to him: in the types of the schema, whatever he wrote."""
+    kept = wish.model_dump(mode="json", exclude_unset=True)
+    if kept.get("document"):
+        kept["document"] = {"method": "get", **kept["document"]}
+    return kept
 
 
 def wish_defaults(box: Faxbox) -> dict[str, Any]:

@@ -104,18 +104,18 @@ class Actions:
         async def handler(request: web.Request) -> web.Response:
             caller, fax = await self._reached(request, name)
             given = await _action(request, _WORDS[name])
-            data = kazoo.public(envelope.data_in({"data": given.get("data") or {}}), "tx_result", "rx_result", "status")
+            data = kazoo.given(envelope.data_in({"data": given.get("data") or {}}))
             if name == "inbox" and not data.get("to_number"):
                 raise invalid("to_number", "required", "say which number the fax shall be passed on to")
             wish = envelope.read_as(kazoo.FaxChanges, data)
             with speaking(kazoo.FAX_PATHS, number="to_number", rule="invalid"):
-                new = await self._db.write(lambda tx: self._sent_anew(tx, caller, fax, wish, data))
+                new = await self._db.write(lambda tx: self._sent_anew(tx, caller, fax, wish))
             shown = kazoo.fax_shown(new)
             return answered(request, shown, status=201, location=kazoo.plain_id(new.id))
 
         return handler
 
-    def _sent_anew(self, tx: Tx, caller: Caller, fax: Fax, wish: kazoo.FaxChanges, data: dict[str, Any]) -> Fax:
+    def _sent_anew(self, tx: Tx, caller: Caller, fax: Fax, wish: kazoo.FaxChanges) -> Fax:
         box = _box(tx, fax)
         country = str((provision.look(tx, accounts, caller.account_id) or {})["country"])
         passed_on = fax.direction is Direction.INBOUND
@@ -130,7 +130,7 @@ class Actions:
             **_changes(wish),
             "from_number": origination.number,
             "application_id": origination.application_id,
-            "extra": {kazoo.FAX_KEPT: kazoo.merged(kept, data), TEXTS: texts},
+            "extra": {kazoo.FAX_KEPT: kazoo.merged(kept, kazoo.as_kept(wish)), TEXTS: texts},
         }
         new = self._archive.send_anew(tx, fax.id, Origin.KAZOO, changes)
         _active(tx, new)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from gateway.dialects import kazoo
-from gateway.errors import Kind
+from gateway.errors import Kind, Reason
 from gateway.web.access import REQUEST_ID
 from gateway.web.errors import Fault, phrase
 
@@ -18,6 +18,17 @@ AUTH_TOKEN = web.RequestKey("auth_token", str)
 
 VALIDATION_FAILED = "validation failed"
 _INVALID = frozenset({Kind.INVALID, Kind.NUMBER_INVALID})
+#: The field that a refusal is about which names none itself.
+_FIELDS = {
+    Kind.CALLER_ID_MISSING: "from_number",
+    Kind.NOTHING_TO_FAX: "document",
+    Kind.DOCUMENT_ENCRYPTED: "document",
+    Kind.DOCUMENT_BROKEN: "document",
+    Kind.TOO_MANY_PAGES: "document",
+    Kind.PAGES_DISAGREE: "document",
+    Kind.RENDERING_STOPPED: "document",
+    Kind.FORMAT_UNSUPPORTED: "document",
+}
 #: Kazoo's code word and its message by status, where it says the same to everybody.
 _FIXED = {
     401: ("invalid_credentials", "invalid credentials"),
@@ -114,15 +125,24 @@ def _words(fault: Fault) -> tuple[str, object]:
     """Return Kazoo's code word and data for *fault*: its own, those of its Refusal, or those of its status."""
     if fault.data is not None:
         return fault.word, dict(fault.data)
-    reason = fault.reason
-    if reason is not None and reason.kind is Kind.NOT_FOUND:
-        return "bad_identifier", {"message": "bad identifier", "cause": reason.subject}
-    if reason is not None and reason.kind in _INVALID and reason.subject:
-        return VALIDATION_FAILED, kazoo.invalid_field(reason.subject, "invalid", reason.sentence)
+    told = None if fault.reason is None else _of_reason(fault.reason)
+    if told is not None:
+        return told
     if fault.status == 413:
         return _WORDS[413], {"file": {"maxSize": {"message": fault.sentence}}}
-    if reason is None and fault.status in _FIXED:
+    if fault.reason is None and fault.status in _FIXED:
         word, message = _FIXED[fault.status]
         return word, {"message": message}
     word = _WORDS.get(fault.status, phrase(fault.status).replace(" ", "_"))
     return word, {"message": fault.sentence}
+
+
+def _of_reason(reason: Reason) -> tuple[str, object] | None:
+    """Return code word and data for a refusal that is about an id or a field, None for another."""
+    if reason.kind is Kind.NOT_FOUND:
+        return "bad_identifier", {"message": "bad identifier", "cause": reason.subject}
+    if reason.kind in _INVALID and reason.subject:
+        return VALIDATION_FAILED, kazoo.invalid_field(reason.subject, "invalid", reason.sentence)
+    if reason.kind in _FIELDS:
+        return _WORDS[400], kazoo.invalid_field(_FIELDS[reason.kind], "invalid", reason.sentence)
+    return None

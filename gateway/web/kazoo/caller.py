@@ -14,7 +14,7 @@ from gateway.account import Token
 from gateway.audit import Actor
 from gateway.store.database import Asked
 from gateway.web.access import peer_of
-from gateway.web.auth import Auth, allow, presented
+from gateway.web.auth import Auth, allow, authorization, named
 from gateway.web.errors import Fault
 from gateway.web.kazoo.answers import AUTH_TOKEN, bad_identifier
 from gateway.web.kazoo.envelope import envelope_of, is_json
@@ -45,7 +45,7 @@ async def caller_of(request: web.Request, auth: Auth) -> Caller:
 async def caller_asking(request: web.Request, auth: Auth, also: Callable[[UUID], Asked | None]) -> tuple[Caller, Any]:
     """Return who calls, as ``caller_of``, and the value that *also* asks for about his account: looked for at the same
     time, and given out only when he may see it."""
-    secret = presented(request) or await _enclosed(request)
+    secret = named(request) or await _enclosed(request) or authorization(request)
     written = request.match_info["account_id"]
     account_id = _identity(written)
     asked = also(account_id) if account_id else None

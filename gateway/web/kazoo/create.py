@@ -85,11 +85,9 @@ class Create:
         self, caller: Caller, box: Faxbox | None, data: dict[str, Any], files: list[Supplied], once: Once | None
     ) -> Fax:
         box = box or await self._named_box(caller, data)
-        public = kazoo.public(data, "tx_result", "status", "folder", "created", "delivered")
-        data = kazoo.merged({}, public)  # null: not given
+        data = kazoo.merged({}, kazoo.given(data))  # null: not given
         if box is not None:
             data = {**kazoo.wish_defaults(box), **data}
-        data = kazoo.as_kept(data)
         wish = envelope.read_as(kazoo.FaxWish, data)
         documents: Sequence[Supplied | Remote] = files or [self._remote(wish)]
         account = await provision.fetch(self._db, accounts, caller.account_id)
@@ -107,7 +105,7 @@ class Create:
             to=wish.to_number,
             from_number=origination.number,
             tries=max(1, wish.retries),
-            extra={kazoo.FAX_KEPT: data, TEXTS: texted(wish, account["country"])},
+            extra={kazoo.FAX_KEPT: kazoo.as_kept(wish), TEXTS: texted(wish, account["country"])},
             **more,
         )
         return await self._submitted(caller, submission, documents, origination, once)
@@ -154,8 +152,6 @@ class Create:
 
 def _data_of(values: list[object]) -> dict[str, Any]:
     """Return ``data`` of the one part that is JSON; without any, what is missing is told field by field."""
-    if None in values:
-        raise envelope.bad_json()
     if len(values) > 1:
         raise Fault(400, "the request has several JSON parts; send one, with the fax in it")
     return envelope.data_in(envelope.opened(envelope.checked(values[0]))) if values else {}

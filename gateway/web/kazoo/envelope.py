@@ -12,8 +12,8 @@ from gateway.web.errors import Fault
 from gateway.web.kazoo.answers import VALIDATION_FAILED, invalid
 
 M = TypeVar("M", bound=BaseModel)
-#: The envelope of a request, once it has been read.
-ENVELOPE = web.RequestKey("envelope", dict[str, Any])
+#: The envelope of a request, or what is wrong with it: a body can be read once.
+ENVELOPE: web.RequestKey[dict[str, Any] | Fault] = web.RequestKey("envelope")
 #: curl says so of everything behind ``-d``.
 _JSON_TOO = {"application/json", "application/x-json", "application/x-www-form-urlencoded", "application/octet-stream"}
 
@@ -21,11 +21,17 @@ _JSON_TOO = {"application/json", "application/x-json", "application/x-www-form-u
 async def envelope_of(request: web.Request) -> dict[str, Any]:
     """Return the envelope of a JSON request. Raises Fault: 400 for what is no JSON and no envelope, 415 for a type that
     is not taken, 413 for one that is too large."""
+    if not is_json(request):
+        raise unsupported(request)
     known = request.get(ENVELOPE)
     if known is None:
-        if not is_json(request):
-            raise unsupported(request)
-        known = request[ENVELOPE] = opened(await _json(request))
+        try:
+            known = opened(await _json(request))
+        except Fault as fault:
+            known = fault
+        request[ENVELOPE] = known
+    if isinstance(known, Fault):
+        raise known
     return known
 
 
@@ -74,31 +80,37 @@ def unsupported(request: web.Request) -> Fault:
 
 
 def checked(value: object) -> object:
-    """Return *value*, or raise the fault 400 when no database takes it."""
+    """Return the JSON *value* of a part. Raises the fault 400 when it could not be read, or no database takes it."""
     try:
-        return storable(value)
-    except (ValueError, RecursionError):
-        raise bad_json() from None
+        if isinstance(value, ValueError):
+            raise value
+        return _storable(value)
+    except ValueError as error:
+        raise _bad_json(error) from None
 
 
 async def _json(request: web.Request) -> object:
     try:
-        return storable(await read_json(request))
-    except ValueError:
-        raise bad_json() from None
+        return _storable(await read_json(request))
+    except ValueError as error:
+        raise _bad_json(error) from None
 
 
-def bad_json() -> Fault:
+def _bad_json(error: ValueError) -> Fault:
     """Return the fault 400 for a body that is no JSON."""
-    return invalid("json", "invalid", "the body is not valid JSON", target="body")
+    return invalid("json", "invalid", str(error), target="body")
 
 
-def storable(value: object) -> object:
-    """Return *value* if every database takes it. Raises ValueError for NUL, half surrogate pairs and NaN."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    text.encode()
+def _storable(value: object) -> object:
+    """Return *value* if every database takes it. Raises ValueError for NUL, half surrogate pairs and numbers beyond
+    all bounds."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except ValueError:
+        raise ValueError("the body holds half a surrogate pair, or a number that is too large") from None
     if "\\u0000" in text:
-        raise ValueError("a text holds NUL")
+        raise ValueError("the body holds a NUL character")
     return value
 
 

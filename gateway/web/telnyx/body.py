@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from aiohttp import BodyPartReader, web
 
 from gateway.dialects.telnyx import clean
 from gateway.store.blobs import Blobs, Spool
-from gateway.web.body import FIRST_SECONDS, MAX_JSON, MIN_RATE, read_body
+from gateway.web.body import FIRST_SECONDS, MAX_JSON, MIN_RATE, parsed, read_body
 from gateway.web.errors import Fault
 from gateway.web.telnyx.answers import invalid
 
@@ -53,9 +52,9 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     """Return the JSON object of the body. Raises the fault 400 for anything else."""
     raw = await read_body(request, MAX_JSON)
     try:
-        value = clean(json.loads(raw, parse_constant=_no_constant))
-    except (ValueError, RecursionError):
-        raise Fault(400, "the body of the request is not valid JSON") from None
+        value = clean(parsed(raw))
+    except ValueError as error:
+        raise Fault(400, str(error)) from None
     if not isinstance(value, dict):
         raise Fault(400, "the body of the request must be a JSON object")
     return value
@@ -133,10 +132,6 @@ async def _text(part: BodyPartReader, name: str) -> bytes:
         if len(text) > _MAX_TEXT:
             raise invalid(f"/{name}", f"{name} is longer than {_MAX_TEXT:,} bytes")
     return bytes(text)
-
-
-def _no_constant(word: str) -> float:
-    raise ValueError(f"{word} is no JSON")
 
 
 def truth(value: object) -> object:
