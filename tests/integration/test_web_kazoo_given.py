@@ -59,6 +59,9 @@ async def test_what_comes_in_a_wrong_type_comes_back_in_the_right_one(kazoo: Liv
     again = {"action": "resubmit", "data": {"retries": "3.0", "from_name": 8}}
     new = await kazoo.data(f"/outbox/{row['id']}", "PUT", json=again)
     assert (new["retries"], new["from_name"], new["mine"]) == (3, "8", 1.5)
+    none = {"action": "resubmit", "data": {"retries": None, "attempts": None, "to_name": None}}
+    new = await kazoo.data(f"/outbox/{row['id']}", "PUT", json=none)
+    assert (new["retries"], new["to_name"]) == (1, "")
 
 
 async def test_what_is_not_the_clients_to_say_is_not_taken(kazoo: Live) -> None:

@@ -54,8 +54,8 @@ class FaxChanges(Fields):
     from_name: Text | None = None
     to_name: Text | None = None
     subject: Annotated[str, Field(max_length=998)] | None = None
-    retries: Tries = 1
-    attempts: Tries = 0
+    retries: Tries | None = 1
+    attempts: Tries | None = 0
     fax_identity_name: Text | None = None
     fax_identity_number: Annotated[str, Field(max_length=64)] | None = None
     fax_timezone: Annotated[str, Field(max_length=64)] | None = None

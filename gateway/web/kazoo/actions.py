@@ -217,7 +217,7 @@ def _changes(wish: kazoo.FaxChanges) -> dict[str, Any]:
         "from_name": ("from_name", wish.from_name or ""),
         "to_name": ("to_name", wish.to_name or ""),
         "subject": ("subject", wish.subject or ""),
-        "retries": ("tries_allowed", max(1, wish.retries)),
+        "retries": ("tries_allowed", max(1, wish.retries or 1)),
         "fax_identity_name": ("header", wish.fax_identity_name or ""),
         "fax_identity_number": ("identity", wish.fax_identity_number or ""),
     }

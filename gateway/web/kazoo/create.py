@@ -104,7 +104,7 @@ class Create:
             origin=Origin.KAZOO,
             to=wish.to_number,
             from_number=origination.number,
-            tries=max(1, wish.retries),
+            tries=max(1, wish.retries or 1),
             extra={kazoo.FAX_KEPT: kazoo.as_kept(wish), TEXTS: texted(wish, account["country"])},
             **more,
         )
