@@ -290,7 +290,7 @@ async def test_the_deliveries_are_listed_with_their_attempts_and_filtered(both: 
             ({"status": {"eq": "delivered"}}, 2),
             ({"event_type": "fax.failed,fax.delivered"}, 2),
             ({"webhook": {"contains": "bWFyaw=="}}, 1),
-            ({"attempts": {"contains": "404"}}, 2),
+            ({"attempts": {"contains": "with status 404"}}, 2),
             ({"started_at": {"gte": now.isoformat()}}, 0),
             ({"finished_at": {"lte": now.isoformat()}}, 2),
         ]
