@@ -72,10 +72,12 @@ class Intake:
         self._bounces = bounces
         self.routing = Routing()
 
-    async def refresh(self) -> None:
-        """Read the routing anew if it has changed."""
-        if not self.routing.hosts or await provision.routing_revision(self._db) != self.routing.revision:
-            self.routing = await Routing.load(self._db)
+    async def refresh(self) -> bool:
+        """Read the routing anew if it has changed; return whether it had."""
+        if self.routing.hosts and await provision.routing_revision(self._db) == self.routing.revision:
+            return False
+        self.routing = await Routing.load(self._db)
+        return True
 
     # -- the dialogue --------------------------------------------------------------------------------------------------
 
@@ -93,10 +95,20 @@ class Intake:
                 path,
             )
 
-    def recipient(self, transaction: Transaction, path: str) -> None:
+    async def recipient(self, transaction: Transaction, path: str) -> None:
         """RCPT: everything about the address and the sender's right to it is decided here."""
         recipient = Recipient(written=path)
         transaction.recipients.append(recipient)
+        try:
+            self._admit(transaction, recipient, path)
+        except Refusal:
+            if not await self.refresh():
+                raise
+            # What was refused may have been allowed a moment ago, maybe at another machine.
+            recipient.refusal = ""
+            self._admit(transaction, recipient, path)
+
+    def _admit(self, transaction: Transaction, recipient: Recipient, path: str) -> None:
         account = self.routing.account_of(path)
         if account is not None:
             recipient.account_id = account.id

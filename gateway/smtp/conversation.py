@@ -82,14 +82,14 @@ class Conversation:
             sender=shown(argument.partition(":")[2].strip()),  # for the record, until it has been read
         )
 
-    def recipient(self, argument: str) -> str:
+    async def recipient(self, argument: str) -> str:
         """RCPT: add a recipient to the transaction."""
         mail = self._open
         if mail is None:
             return "503 5.5.1 send MAIL first"
         try:
             path = self._recipient_path(mail.transaction, argument)
-            self._door.reception.recipient(mail.transaction, path)
+            await self._door.reception.recipient(mail.transaction, path)
         except Exception as error:
             reply = self._reply_to(error, mail)
             mail.transaction.errors.append(reply)

@@ -204,7 +204,7 @@ class SmtpProtocol(Connection):
     async def smtp_RCPT(self, arg: str | None) -> None:
         """Name a recipient."""
         if not await self.check_helo_needed("EHLO"):
-            await self.push(self._conversation.recipient(arg or ""))
+            await self.push(await self._conversation.recipient(arg or ""))
 
     @syntax("DATA")
     async def smtp_DATA(self, arg: str) -> None:

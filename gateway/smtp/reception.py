@@ -13,7 +13,7 @@ class Reception(Protocol):
     def sender(self, transaction: Transaction, path: str) -> None:
         """MAIL: *path* is the reverse-path between its brackets as written, "" for the null path."""
 
-    def recipient(self, transaction: Transaction, path: str) -> None:
+    async def recipient(self, transaction: Transaction, path: str) -> None:
         """RCPT: *path* is the forward-path between its brackets as written. Appends to transaction.recipients.
 
         On a listener of mode mx the sender is not known yet: it is believed in ``prove``.

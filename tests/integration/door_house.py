@@ -42,9 +42,13 @@ class Door:
     #: The address that the client connects from.
     source: str = "127.0.0.1"
 
-    async def send(self, recipients: list[str] | str = RCPT, content: bytes = b"", sender: str = SENDER) -> list[str]:
-        """Send a mail; return the reply to MAIL if it is refused, else those to each RCPT and to the message."""
-        await self.intake.refresh()
+    async def send(
+        self, recipients: list[str] | str = RCPT, content: bytes = b"", sender: str = SENDER, *, refreshed: bool = True
+    ) -> list[str]:
+        """Send a mail; return the reply to MAIL if it is refused, else those to each RCPT and to the message. Unless it
+        is *refreshed* the door knows what it knew a moment ago, as it may within a second of a change."""
+        if refreshed:
+            await self.intake.refresh()
         everybody = [recipients] if isinstance(recipients, str) else recipients
         return await asyncio.to_thread(self._say, sender, everybody, content or mail([PDF]))
 

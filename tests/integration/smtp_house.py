@@ -57,7 +57,7 @@ class House:
         self.began.append(transaction)
         self._fail("sender")
 
-    def recipient(self, transaction: Transaction, path: str) -> None:
+    async def recipient(self, transaction: Transaction, path: str) -> None:
         recipient = Recipient(written=path)
         transaction.recipients.append(recipient)
         self._fail("recipient")

@@ -69,6 +69,17 @@ async def test_the_realm_the_faxboxs_host_and_its_own_host_all_lead_to_it(door: 
         assert (fax.to_number, fax.to_written) == (f"+1202555014{number}", address)
 
 
+async def test_a_host_and_a_sender_are_known_at_once(door: Door) -> None:
+    house, address = door.house, f"{NUMBER}@{CUSTOM}"
+    assert (await door.send(address))[0].startswith("550 5.1.2 "), "nobody has that host yet"
+    await house.provisioning.update_faxbox(house.faxbox.id, {"custom_host": CUSTOM})
+    await door.taken(address, refreshed=False)
+    stranger = "new@example.net"
+    assert (await door.send(address, sender=stranger))[0].startswith("550 5.7.1 "), "he may not send yet"
+    await house.provisioning.update_faxbox(house.faxbox.id, {"permit": [*house.faxbox.permit, stranger]})
+    await door.taken(address, sender=stranger, refreshed=False)
+
+
 async def test_a_host_that_is_taken_back_leads_nowhere(door: Door) -> None:
     house = door.house
     await house.provisioning.update_faxbox(house.faxbox.id, {"custom_host": CUSTOM})
