@@ -49,6 +49,19 @@ static inline uint64_t word_at(const uint8_t *row, int bytes)
     return word;
 }
 
+/* What word_at has read, written. */
+static inline void put_word(uint8_t *row, int bytes, uint64_t word)
+{
+    if (bytes >= 8) {
+        row[0] = (uint8_t)(word >> 56), row[1] = (uint8_t)(word >> 48), row[2] = (uint8_t)(word >> 40);
+        row[3] = (uint8_t)(word >> 32), row[4] = (uint8_t)(word >> 24), row[5] = (uint8_t)(word >> 16);
+        row[6] = (uint8_t)(word >> 8), row[7] = (uint8_t)word;
+        return;
+    }
+    for (int i = 0; i < bytes; i++)
+        row[i] = (uint8_t)(word >> (56 - 8 * i));
+}
+
 /* Say whether a page may have this size, with ValueError set if not. */
 int fits(int width, int height);
 

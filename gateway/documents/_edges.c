@@ -10,13 +10,15 @@
 /* Rows above and below each that are looked at. */
 #define AROUND 3
 
-/* What sixty-four dots have n to their left and right. */
-#define LEFT(row, n) ((row)[i] >> (n) | (row)[i - 1] << (64 - (n)))
-#define RIGHT(row, n) ((row)[i] << (n) | (row)[i + 1] >> (64 - (n)))
-
-/* A dot that is missing in an edge is one that sticks out of the white: what looks for it is given the page with its
+/* A dot that is missing in an edge is one that sticks out of the white: what looks for it sees the page with its
  * colours turned, and looks a second dot deep on both sides. */
+#define TURN(white) ((white) ? ~UINT64_C(0) : 0)
 #define DEEP(white) ((white) ? 0 : ~UINT64_C(0))
+
+/* Sixty-four dots, and what they have n to their left and right. */
+#define HERE(row) ((row)[i] ^ turn)
+#define LEFT(row, n) (((row)[i] >> (n) | (row)[i - 1] << (64 - (n))) ^ turn)
+#define RIGHT(row, n) (((row)[i] << (n) | (row)[i + 1] >> (64 - (n))) ^ turn)
 
 /* Loops that are compiled for each colour. */
 #if defined(__GNUC__)
@@ -25,12 +27,13 @@
 #define EITHER static inline
 #endif
 
-/* A page with paper around it: AROUND rows, and sixty-four dots at each end of a row; the first dot is the highest bit. */
-typedef struct { uint64_t *memory; size_t stride; int words, height; } Sheet;
+/* A page with paper around it: AROUND rows, and sixty-four dots at each end of a row; the first dot is the highest bit.
+ * Outside of the words of a row from first to behind its last is paper only. */
+typedef struct { uint64_t *memory; size_t stride; int words, height, first, behind; } Sheet;
 
 static int new_sheet(Sheet *sheet, int width, int height)
 {
-    *sheet = (Sheet){NULL, (size_t)(width + 63) / 64 + 2, (width + 63) / 64, height};
+    *sheet = (Sheet){NULL, (size_t)(width + 63) / 64 + 2, (width + 63) / 64, height, 0, (width + 63) / 64};
     sheet->memory = calloc(((size_t)height + 2 * AROUND) * sheet->stride, sizeof(uint64_t));
     return sheet->memory != NULL;
 }
@@ -40,42 +43,34 @@ static uint64_t *row_of(Sheet sheet, int y)
     return sheet.memory + (size_t)(y + AROUND) * sheet.stride + 1;
 }
 
-static void copy(Sheet from, Sheet to)
+/* Take the rows; *seen* is room for a row. */
+static void take(Sheet *sheet, const uint8_t *rows, int bytes, uint64_t *seen)
 {
-    memcpy(to.memory, from.memory, ((size_t)from.height + 2 * AROUND) * from.stride * sizeof(uint64_t));
-}
-
-WIDE static void turn_colours(Sheet sheet)
-{
-    uint64_t *word = sheet.memory;
-    size_t count = ((size_t)sheet.height + 2 * AROUND) * sheet.stride;
-    for (size_t n = 0; n < count; n++)
-        word[n] = ~word[n];
-}
-
-static void take(Sheet sheet, const uint8_t *rows, int bytes)
-{
-    for (int y = 0; y < sheet.height; y++, rows += bytes) {
-        uint64_t *row = row_of(sheet, y);
+    memset(seen, 0, (size_t)sheet->words * sizeof(uint64_t));
+    for (int y = 0; y < sheet->height; y++, rows += bytes) {
+        uint64_t *row = row_of(*sheet, y);
         for (int i = 0; i < bytes; i += 8)
-            row[i / 8] = word_at(rows + i, bytes - i);
+            seen[i / 8] |= row[i / 8] = word_at(rows + i, bytes - i);
     }
+    while (sheet->first < sheet->behind && !seen[sheet->first])
+        sheet->first++;
+    while (sheet->behind > sheet->first && !seen[sheet->behind - 1])
+        sheet->behind--;
+    /* An edge may lie between two words. */
+    sheet->first -= sheet->first > 0;
+    sheet->behind += sheet->behind < sheet->words;
 }
 
 static void give(Sheet sheet, uint8_t *rows, int bytes)
 {
-    for (int y = 0; y < sheet.height; y++) {
+    for (int y = 0; y < sheet.height; y++, rows += bytes) {
         const uint64_t *row = row_of(sheet, y);
-        int left = bytes;
-        for (; left >= 8; left -= 8, rows += 8, row++)
-            for (int n = 0; n < 8; n++)
-                rows[n] = (uint8_t)(*row >> (56 - 8 * n));
-        for (int n = 0; n < left; n++)
-            *rows++ = (uint8_t)(*row >> (56 - 8 * n));
+        for (int i = 0; i < bytes; i += 8)
+            put_word(rows + i, bytes - i, row[i / 8]);
     }
 }
 
-/* Say whether a row has no dots that could go, or is as white as the paper beside it. */
+/* Say whether a row has no dots that could go: of ink in white paper, of white in black or as the paper beside it. */
 static int is_plain(Sheet sheet, int y, int white)
 {
     const uint64_t *row = row_of(sheet, y);
@@ -88,21 +83,21 @@ EITHER void singles_of(Sheet page, int y, int white, uint64_t *restrict found)
 {
     const uint64_t *aa = row_of(page, y - 2), *a = row_of(page, y - 1), *h = row_of(page, y);
     const uint64_t *b = row_of(page, y + 1), *bb = row_of(page, y + 2);
-    const uint64_t any = DEEP(white);
+    const uint64_t any = DEEP(white), turn = TURN(white);
     APART
-    for (int i = 0; i < page.words; i++) {
+    for (int i = page.first; i < page.behind; i++) {
         uint64_t al = LEFT(a, 1), ar = RIGHT(a, 1), hl = LEFT(h, 1), hr = RIGHT(h, 1), bl = LEFT(b, 1), br = RIGHT(b, 1);
         uint64_t al2 = LEFT(a, 2), ar2 = RIGHT(a, 2), hl2 = LEFT(h, 2), hr2 = RIGHT(h, 2), bl2 = LEFT(b, 2), br2 = RIGHT(b, 2);
         uint64_t aal = LEFT(aa, 1), aar = RIGHT(aa, 1), bbl = LEFT(bb, 1), bbr = RIGHT(bb, 1);
-        uint64_t over = bl & b[i] & br & (bl2 | br2) & ~(al | a[i] | ar);
-        uint64_t under = al & a[i] & ar & (al2 | ar2) & ~(bl | b[i] | br);
+        uint64_t over = bl & HERE(b) & br & (bl2 | br2) & ~(al | HERE(a) | ar);
+        uint64_t under = al & HERE(a) & ar & (al2 | ar2) & ~(bl | HERE(b) | br);
         uint64_t east = al & hl & bl & (aal | bbl) & ~(ar | hr | br);
         uint64_t west = ar & hr & br & (aar | bbr) & ~(al | hl | bl);
-        over &= (bbl & bb[i] & bbr & ~(aal | aa[i] | aar)) | any;
-        under &= (aal & aa[i] & aar & ~(bbl | bb[i] | bbr)) | any;
+        over &= (bbl & HERE(bb) & bbr & ~(aal | HERE(aa) | aar)) | any;
+        under &= (aal & HERE(aa) & aar & ~(bbl | HERE(bb) | bbr)) | any;
         east &= (al2 & hl2 & bl2 & ~(ar2 | hr2 | br2)) | any;
         west &= (ar2 & hr2 & br2 & ~(al2 | hl2 | bl2)) | any;
-        found[i] = h[i] & (((over | under) & ~(hl | hr)) | ((east | west) & ~(a[i] | b[i])));
+        found[i] = HERE(h) & (((over | under) & ~(hl | hr)) | ((east | west) & ~(HERE(a) | HERE(b))));
     }
 }
 
@@ -110,17 +105,17 @@ EITHER void flat_pairs_of(Sheet page, int y, int white, uint64_t *restrict found
 {
     const uint64_t *aa = row_of(page, y - 2), *a = row_of(page, y - 1), *h = row_of(page, y);
     const uint64_t *b = row_of(page, y + 1), *bb = row_of(page, y + 2);
-    const uint64_t any = DEEP(white);
+    const uint64_t any = DEEP(white), turn = TURN(white);
     APART
-    for (int i = 0; i < page.words; i++) {
+    for (int i = page.first; i < page.behind; i++) {
         uint64_t al = LEFT(a, 1), ar = RIGHT(a, 1), ar2 = RIGHT(a, 2), bl = LEFT(b, 1), br = RIGHT(b, 1), br2 = RIGHT(b, 2);
         uint64_t aal = LEFT(aa, 1), aar = RIGHT(aa, 1), aar2 = RIGHT(aa, 2);
         uint64_t bbl = LEFT(bb, 1), bbr = RIGHT(bb, 1), bbr2 = RIGHT(bb, 2);
-        uint64_t over = bl & b[i] & br & br2 & (LEFT(b, 2) | RIGHT(b, 3)) & ~(al | a[i] | ar | ar2);
-        uint64_t under = al & a[i] & ar & ar2 & (LEFT(a, 2) | RIGHT(a, 3)) & ~(bl | b[i] | br | br2);
-        over &= (bbl & bb[i] & bbr & bbr2 & ~(aal | aa[i] | aar | aar2)) | any;
-        under &= (aal & aa[i] & aar & aar2 & ~(bbl | bb[i] | bbr | bbr2)) | any;
-        found[i] = h[i] & RIGHT(h, 1) & ~(LEFT(h, 1) | RIGHT(h, 2)) & (over | under);
+        uint64_t over = bl & HERE(b) & br & br2 & (LEFT(b, 2) | RIGHT(b, 3)) & ~(al | HERE(a) | ar | ar2);
+        uint64_t under = al & HERE(a) & ar & ar2 & (LEFT(a, 2) | RIGHT(a, 3)) & ~(bl | HERE(b) | br | br2);
+        over &= (bbl & HERE(bb) & bbr & bbr2 & ~(aal | HERE(aa) | aar | aar2)) | any;
+        under &= (aal & HERE(aa) & aar & aar2 & ~(bbl | HERE(bb) | bbr | bbr2)) | any;
+        found[i] = HERE(h) & RIGHT(h, 1) & ~(LEFT(h, 1) | RIGHT(h, 2)) & (over | under);
     }
 }
 
@@ -128,9 +123,9 @@ EITHER void steep_pairs_of(Sheet page, int y, int white, uint64_t *restrict foun
 {
     const uint64_t *aa = row_of(page, y - 2), *a = row_of(page, y - 1), *h = row_of(page, y);
     const uint64_t *b = row_of(page, y + 1), *bb = row_of(page, y + 2), *bbb = row_of(page, y + 3);
-    const uint64_t any = DEEP(white);
+    const uint64_t any = DEEP(white), turn = TURN(white);
     APART
-    for (int i = 0; i < page.words; i++) {
+    for (int i = page.first; i < page.behind; i++) {
         uint64_t al = LEFT(a, 1), ar = RIGHT(a, 1), hl = LEFT(h, 1), hr = RIGHT(h, 1), bl = LEFT(b, 1), br = RIGHT(b, 1);
         uint64_t bbl = LEFT(bb, 1), bbr = RIGHT(bb, 1);
         uint64_t al2 = LEFT(a, 2), hl2 = LEFT(h, 2), bl2 = LEFT(b, 2), bbl2 = LEFT(bb, 2);
@@ -139,7 +134,7 @@ EITHER void steep_pairs_of(Sheet page, int y, int white, uint64_t *restrict foun
         uint64_t west = ar & hr & br & bbr & (RIGHT(aa, 1) | RIGHT(bbb, 1)) & ~(al | hl | bl | bbl);
         east &= (al2 & hl2 & bl2 & bbl2 & ~(ar2 | hr2 | br2 | bbr2)) | any;
         west &= (ar2 & hr2 & br2 & bbr2 & ~(al2 | hl2 | bl2 | bbl2)) | any;
-        found[i] = h[i] & b[i] & ~(a[i] | bb[i]) & (east | west);
+        found[i] = HERE(h) & HERE(b) & ~(HERE(a) | HERE(bb)) & (east | west);
     }
 }
 
@@ -169,61 +164,72 @@ static int stays(const Rule *rule, int y, int x)
     return (rule->grey[(size_t)y * (size_t)rule->width + (size_t)x] < rule->limit) != rule->white;
 }
 
-static void take_away(Sheet sheet, int y, int x)
+static void turn_dot(Sheet sheet, const Rule *rule, int y, int x)
 {
-    row_of(sheet, y)[x / 64] &= ~(UINT64_C(1) << (63 - x % 64));
+    uint64_t *word = row_of(sheet, y) + x / 64, dot = UINT64_C(1) << (63 - x % 64);
+    *word = rule->white ? *word | dot : *word & ~dot;
 }
 
-/* Take away the dots that are found in row y, each with the one that lies (across, down) from it, unless one stays. */
-static void clear(Sheet sheet, const Rule *rule, const uint64_t *found, int y, int across, int down)
+/* Turn the dots that are found in row y, each with the one that lies (across, down) from it, unless one stays. */
+static void settle(Sheet sheet, const Rule *rule, const uint64_t *found, int y, int across, int down)
 {
-    for (int i = 0; i < sheet.words; i++)
+    for (int i = sheet.first; i < sheet.behind; i++)
         for (uint64_t word = found[i]; word;) {
             int bit = leading_zeros(word), x = 64 * i + bit;
             word &= ~(UINT64_C(1) << (63 - bit));
             if (x + across < rule->width && !stays(rule, y, x) && !stays(rule, y + down, x + across)) {
-                take_away(sheet, y, x);
-                take_away(sheet, y + down, x + across);
+                turn_dot(sheet, rule, y, x);
+                turn_dot(sheet, rule, y + down, x + across);
             }
         }
 }
 
-/* What is found in *page* goes from it; *other* is room for as much. */
-static void even_out(Sheet page, Sheet other, const Rule *rule, uint64_t *found)
+/* What was found in the rows that cannot change yet: a row and the one below it change when no row is left to be looked
+ * at that sees them. */
+#define BEHIND 3
+typedef struct { uint64_t *found[BEHIND + 1][2]; int held[BEHIND + 1]; } Late;
+
+/* Look through the page once, for single dots or for pairs. */
+static void look_through(Sheet page, const Rule *rule, int pairs, Late *late)
 {
-    copy(page, other);
-    for (int y = 0; y < page.height; y++)
-        if (!is_plain(other, y, rule->white)) {
-            singles(other, y, rule->white, found);
-            clear(page, rule, found, y, 0, 0);
+    for (int y = 0; y < page.height + BEHIND; y++) {
+        int now = y % (BEHIND + 1), then = (y + 1) % (BEHIND + 1), ready = y - BEHIND;
+        uint64_t **found = late->found[now];
+        late->held[now] = y < page.height && !is_plain(page, y, rule->white);
+        if (late->held[now] && pairs) {
+            flat_pairs(page, y, rule->white, found[0]);
+            steep_pairs(page, y, rule->white, found[1]);
+        } else if (late->held[now]) {
+            singles(page, y, rule->white, found[0]);
         }
-    copy(page, other);
-    for (int y = 0; y < page.height; y++)
-        if (!is_plain(other, y, rule->white)) {
-            flat_pairs(other, y, rule->white, found);
-            clear(page, rule, found, y, 1, 0);
-            steep_pairs(other, y, rule->white, found);
-            clear(page, rule, found, y, 0, 1);
-        }
+        if (ready < 0 || !late->held[then])
+            continue;
+        settle(page, rule, late->found[then][0], ready, pairs, 0);
+        if (pairs)
+            settle(page, rule, late->found[then][1], ready, 0, 1);
+    }
 }
 
 static int even_rows(uint8_t *rows, const uint8_t *grey, int sure, int hint, int width, int height)
 {
-    int bytes = (width + 7) / 8, done = 0;
-    Sheet page = {NULL, 0, 0, 0}, other = {NULL, 0, 0, 0};
-    uint64_t *found = malloc((size_t)(width + 63) / 64 * sizeof(uint64_t));
-    if (found && new_sheet(&page, width, height) && new_sheet(&other, width, height)) {
-        take(page, rows, bytes);
-        even_out(page, other, &(Rule){grey, width, sure, 0}, found);
-        turn_colours(page);
-        even_out(page, other, &(Rule){grey, width, hint, 1}, found);
-        turn_colours(page);
+    int bytes = (width + 7) / 8, words = (width + 63) / 64, done = 0;
+    Sheet page = {NULL, 0, 0, 0, 0, 0};
+    uint64_t *room = malloc((size_t)(BEHIND + 1) * 2 * (size_t)words * sizeof(uint64_t));
+    if (room && new_sheet(&page, width, height)) {
+        Late late = {{{NULL}}, {0}};
+        for (int n = 0; n < 2 * (BEHIND + 1); n++)
+            late.found[n / 2][n % 2] = room + (size_t)n * (size_t)words;
+        take(&page, rows, bytes, room);
+        for (int white = 0; white < 2; white++) {
+            const Rule rule = {grey, width, white ? hint : sure, white};
+            look_through(page, &rule, 0, &late);
+            look_through(page, &rule, 1, &late);
+        }
         give(page, rows, bytes);
         done = 1;
     }
-    free(found);
+    free(room);
     free(page.memory);
-    free(other.memory);
     return done;
 }
 
