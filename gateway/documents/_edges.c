@@ -79,11 +79,13 @@ static int is_plain(Sheet sheet, int y, int white)
     return !memcmp(row, row + 1, (size_t)(sheet.words - 1) * sizeof(uint64_t));
 }
 
-EITHER void singles_of(Sheet page, int y, int white, uint64_t *restrict found)
+/* Each finds dots of row y and says whether there are any. */
+EITHER int singles_of(Sheet page, int y, int white, uint64_t *restrict found)
 {
     const uint64_t *aa = row_of(page, y - 2), *a = row_of(page, y - 1), *h = row_of(page, y);
     const uint64_t *b = row_of(page, y + 1), *bb = row_of(page, y + 2);
     const uint64_t any = DEEP(white), turn = TURN(white);
+    uint64_t some = 0;
     APART
     for (int i = page.first; i < page.behind; i++) {
         uint64_t al = LEFT(a, 1), ar = RIGHT(a, 1), hl = LEFT(h, 1), hr = RIGHT(h, 1), bl = LEFT(b, 1), br = RIGHT(b, 1);
@@ -97,15 +99,17 @@ EITHER void singles_of(Sheet page, int y, int white, uint64_t *restrict found)
         under &= (aal & HERE(aa) & aar & ~(bbl | HERE(bb) | bbr)) | any;
         east &= (al2 & hl2 & bl2 & ~(ar2 | hr2 | br2)) | any;
         west &= (ar2 & hr2 & br2 & ~(al2 | hl2 | bl2)) | any;
-        found[i] = HERE(h) & (((over | under) & ~(hl | hr)) | ((east | west) & ~(HERE(a) | HERE(b))));
+        some |= found[i] = HERE(h) & (((over | under) & ~(hl | hr)) | ((east | west) & ~(HERE(a) | HERE(b))));
     }
+    return some != 0;
 }
 
-EITHER void flat_pairs_of(Sheet page, int y, int white, uint64_t *restrict found)
+EITHER int flat_pairs_of(Sheet page, int y, int white, uint64_t *restrict found)
 {
     const uint64_t *aa = row_of(page, y - 2), *a = row_of(page, y - 1), *h = row_of(page, y);
     const uint64_t *b = row_of(page, y + 1), *bb = row_of(page, y + 2);
     const uint64_t any = DEEP(white), turn = TURN(white);
+    uint64_t some = 0;
     APART
     for (int i = page.first; i < page.behind; i++) {
         uint64_t al = LEFT(a, 1), ar = RIGHT(a, 1), ar2 = RIGHT(a, 2), bl = LEFT(b, 1), br = RIGHT(b, 1), br2 = RIGHT(b, 2);
@@ -115,15 +119,17 @@ EITHER void flat_pairs_of(Sheet page, int y, int white, uint64_t *restrict found
         uint64_t under = al & HERE(a) & ar & ar2 & (LEFT(a, 2) | RIGHT(a, 3)) & ~(bl | HERE(b) | br | br2);
         over &= (bbl & HERE(bb) & bbr & bbr2 & ~(aal | HERE(aa) | aar | aar2)) | any;
         under &= (aal & HERE(aa) & aar & aar2 & ~(bbl | HERE(bb) | bbr | bbr2)) | any;
-        found[i] = HERE(h) & RIGHT(h, 1) & ~(LEFT(h, 1) | RIGHT(h, 2)) & (over | under);
+        some |= found[i] = HERE(h) & RIGHT(h, 1) & ~(LEFT(h, 1) | RIGHT(h, 2)) & (over | under);
     }
+    return some != 0;
 }
 
-EITHER void steep_pairs_of(Sheet page, int y, int white, uint64_t *restrict found)
+EITHER int steep_pairs_of(Sheet page, int y, int white, uint64_t *restrict found)
 {
     const uint64_t *aa = row_of(page, y - 2), *a = row_of(page, y - 1), *h = row_of(page, y);
     const uint64_t *b = row_of(page, y + 1), *bb = row_of(page, y + 2), *bbb = row_of(page, y + 3);
     const uint64_t any = DEEP(white), turn = TURN(white);
+    uint64_t some = 0;
     APART
     for (int i = page.first; i < page.behind; i++) {
         uint64_t al = LEFT(a, 1), ar = RIGHT(a, 1), hl = LEFT(h, 1), hr = RIGHT(h, 1), bl = LEFT(b, 1), br = RIGHT(b, 1);
@@ -134,25 +140,26 @@ EITHER void steep_pairs_of(Sheet page, int y, int white, uint64_t *restrict foun
         uint64_t west = ar & hr & br & bbr & (RIGHT(aa, 1) | RIGHT(bbb, 1)) & ~(al | hl | bl | bbl);
         east &= (al2 & hl2 & bl2 & bbl2 & ~(ar2 | hr2 | br2 | bbr2)) | any;
         west &= (ar2 & hr2 & br2 & bbr2 & ~(al2 | hl2 | bl2 | bbl2)) | any;
-        found[i] = HERE(h) & HERE(b) & ~(HERE(a) | HERE(bb)) & (east | west);
+        some |= found[i] = HERE(h) & HERE(b) & ~(HERE(a) | HERE(bb)) & (east | west);
     }
+    return some != 0;
 }
 
-WIDE static void singles(Sheet page, int y, int white, uint64_t *restrict found)
+WIDE static int singles(Sheet page, int y, int white, uint64_t *restrict found)
 {
-    white ? singles_of(page, y, 1, found) : singles_of(page, y, 0, found);
+    return white ? singles_of(page, y, 1, found) : singles_of(page, y, 0, found);
 }
 
 /* The left ones of pairs side by side. */
-WIDE static void flat_pairs(Sheet page, int y, int white, uint64_t *restrict found)
+WIDE static int flat_pairs(Sheet page, int y, int white, uint64_t *restrict found)
 {
-    white ? flat_pairs_of(page, y, 1, found) : flat_pairs_of(page, y, 0, found);
+    return white ? flat_pairs_of(page, y, 1, found) : flat_pairs_of(page, y, 0, found);
 }
 
 /* The upper ones of pairs one below the other. */
-WIDE static void steep_pairs(Sheet page, int y, int white, uint64_t *restrict found)
+WIDE static int steep_pairs(Sheet page, int y, int white, uint64_t *restrict found)
 {
-    white ? steep_pairs_of(page, y, 1, found) : steep_pairs_of(page, y, 0, found);
+    return white ? steep_pairs_of(page, y, 1, found) : steep_pairs_of(page, y, 0, found);
 }
 
 /* The greys that a page was made of, and the grey that parts those that may go, of ink or of white, from those that
@@ -187,7 +194,7 @@ static void settle(Sheet sheet, const Rule *rule, const uint64_t *found, int y, 
 /* What was found in the rows that cannot change yet: a row and the one below it change when no row is left to be looked
  * at that sees them. */
 #define BEHIND 3
-typedef struct { uint64_t *found[BEHIND + 1][2]; int held[BEHIND + 1]; } Late;
+typedef struct { uint64_t *found[BEHIND + 1][2]; int held[BEHIND + 1][2]; } Late;
 
 /* Look through the page once, for single dots or for pairs. */
 static void look_through(Sheet page, const Rule *rule, int pairs, Late *late)
@@ -195,17 +202,12 @@ static void look_through(Sheet page, const Rule *rule, int pairs, Late *late)
     for (int y = 0; y < page.height + BEHIND; y++) {
         int now = y % (BEHIND + 1), then = (y + 1) % (BEHIND + 1), ready = y - BEHIND;
         uint64_t **found = late->found[now];
-        late->held[now] = y < page.height && !is_plain(page, y, rule->white);
-        if (late->held[now] && pairs) {
-            flat_pairs(page, y, rule->white, found[0]);
-            steep_pairs(page, y, rule->white, found[1]);
-        } else if (late->held[now]) {
-            singles(page, y, rule->white, found[0]);
-        }
-        if (ready < 0 || !late->held[then])
-            continue;
-        settle(page, rule, late->found[then][0], ready, pairs, 0);
-        if (pairs)
+        int *held = late->held[now], worth = y < page.height && !is_plain(page, y, rule->white);
+        held[0] = worth && (pairs ? flat_pairs : singles)(page, y, rule->white, found[0]);
+        held[1] = worth && pairs && steep_pairs(page, y, rule->white, found[1]);
+        if (ready >= 0 && late->held[then][0])
+            settle(page, rule, late->found[then][0], ready, pairs, 0);
+        if (ready >= 0 && late->held[then][1])
             settle(page, rule, late->found[then][1], ready, 0, 1);
     }
 }
@@ -216,7 +218,7 @@ static int even_rows(uint8_t *rows, const uint8_t *grey, int sure, int hint, int
     Sheet page = {NULL, 0, 0, 0, 0, 0};
     uint64_t *room = malloc((size_t)(BEHIND + 1) * 2 * (size_t)words * sizeof(uint64_t));
     if (room && new_sheet(&page, width, height)) {
-        Late late = {{{NULL}}, {0}};
+        Late late = {{{NULL}}, {{0}}};
         for (int n = 0; n < 2 * (BEHIND + 1); n++)
             late.found[n / 2][n % 2] = room + (size_t)n * (size_t)words;
         take(&page, rows, bytes, room);
