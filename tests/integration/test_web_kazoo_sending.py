@@ -207,6 +207,19 @@ async def test_what_is_wrong_is_said_in_kazoos_words_and_of_its_fields(kazoo: Li
     assert envelope["data"][SEND_TO]["wrong_format"]["message"].startswith(f"{SEND_TO} is not a mail address: An ")
 
 
+@pytest.mark.parametrize(("way", "address", "most"), [("email", "a{}@b.example", 100), ("sms", "+120255501{:02}", 10)])
+async def test_the_result_is_told_to_so_many_at_most(kazoo: Live, way: str, address: str, most: int) -> None:
+    everybody = [address.format(number) for number in range(most + 1)]
+    told = {"notifications": {way: {"send_to": everybody}}}
+    status, envelope = await kazoo.ask("", "PUT", json={"data": REMOTE | told})
+    assert (status, envelope["data"]) == (
+        400,
+        {f"notifications.{way}.send_to": {"maxItems": {"message": f"{most} at most", "target": most}}},
+    )
+    told["notifications"][way]["send_to"].pop()
+    assert (await kazoo.ask("", "PUT", json={"data": REMOTE | told}))[0] == 201
+
+
 async def test_the_number_of_another_account_is_not_sent_from(kazoo: Live) -> None:
     other, _ = await kazoo.house.provisioning.create_account("B", "b.example")
     application = await kazoo.house.provisioning.create_application(

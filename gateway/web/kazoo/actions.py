@@ -22,7 +22,7 @@ from gateway.web.kazoo import envelope
 from gateway.web.kazoo.answers import answered, bad_identifier, invalid
 from gateway.web.kazoo.caller import Caller
 from gateway.web.kazoo.faxes import shows
-from gateway.web.kazoo.origin import originate, texted, timezone_of
+from gateway.web.kazoo.origin import mailed, originate, texted, timezone_of
 from gateway.web.kazoo.reach import FAXES, NESTED, Reach
 from gateway.web.kazoo.words import speaking
 from gateway.web.openapi import Common, Operation
@@ -225,7 +225,7 @@ def _changes(wish: kazoo.FaxChanges) -> dict[str, Any]:
     if given & {"fax_timezone", "timezone"}:
         changes["timezone"] = fields.optional_timezone("timezone", timezone_of(wish))
     if "notifications" in given:
-        changes["notify"] = fields.emails("notify", kazoo.emails(wish))
+        changes["notify"] = mailed(wish)
     return changes
 
 

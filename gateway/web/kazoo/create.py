@@ -29,7 +29,7 @@ from gateway.web.errors import Fault
 from gateway.web.kazoo import envelope
 from gateway.web.kazoo.answers import answered, invalid
 from gateway.web.kazoo.caller import Caller
-from gateway.web.kazoo.origin import Origination, originate, texted, timezone_of
+from gateway.web.kazoo.origin import Origination, mailed, originate, texted, timezone_of
 from gateway.web.kazoo.reach import FAXES, NESTED, Reach
 from gateway.web.kazoo.words import speaking
 from gateway.web.openapi import Common, Operation
@@ -166,5 +166,5 @@ def _checked(wish: kazoo.FaxWish) -> dict[str, Any]:
         "header": wish.fax_identity_name or "",
         "identity": wish.fax_identity_number or "",
         "timezone": fields.optional_timezone("timezone", timezone_of(wish)),
-        "notify": tuple(fields.emails("notify", kazoo.emails(wish))),
+        "notify": tuple(mailed(wish)),
     }

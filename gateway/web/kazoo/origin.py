@@ -13,12 +13,15 @@ from gateway.errors import Kind, Refusal, refuse
 from gateway.fax import Fax
 from gateway.faxbox import Faxbox
 from gateway.outbox import Command
+from gateway.provisioning import fields
 from gateway.store import provision
 from gateway.store.database import Tx
 from gateway.web.kazoo.answers import invalid
 
 #: Each of them costs money.
 MOST_TEXTS = 10
+#: Who may send faxes may not write to the whole world.
+MOST_MAILS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,14 @@ def originate(tx: Tx, account_id: UUID, country: str, written: str, box: Faxbox 
     if application is None:
         raise refuse(Kind.CALLER_ID_MISSING, "the account has no application to send with; make one first")
     return Origination(number, application, foreign=owner is not None)
+
+
+def mailed(wish: kazoo.FaxChanges) -> list[str]:
+    """Return who is mailed the result. Raises the fault 400 for too many, Refusal for what is no address."""
+    written = kazoo.emails(wish)
+    if len(written) > MOST_MAILS:
+        raise invalid("notifications.email.send_to", "maxItems", f"{MOST_MAILS} at most", target=MOST_MAILS)
+    return fields.emails("notify", written)
 
 
 def texted(wish: kazoo.FaxChanges, country: str) -> list[str]:
