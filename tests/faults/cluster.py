@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import postgres, s3
+from tests.faults.listening import closed
 from tests.faults.scene import Scene, scene
 from tests.scenarios.installation import Installation, Process, reserved
 
@@ -31,7 +32,7 @@ class Balancer:
     async def stop(self) -> None:
         """Listen no more, and cut what is open."""
         assert self._server is not None
-        self._server.close()
+        await closed(self._server)
         for port in list(self._backends):
             self.without(port)
         await asyncio.gather(*self._open, return_exceptions=True)

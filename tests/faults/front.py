@@ -11,6 +11,7 @@ from pathlib import Path
 import trustme
 
 from gateway.carriers.emulator.app import Emulator
+from tests.faults.listening import closed
 from tests.scenarios.installation import reserved
 
 NAME = "localhost"
@@ -47,7 +48,7 @@ class Front:
     async def close(self) -> None:
         """Let nobody in, and hang up."""
         if self._server is not None:
-            self._server.close()
+            await closed(self._server)
             self._server = None
         for call in (calls := list(self._calls)):
             call.cancel()
@@ -70,6 +71,8 @@ class Front:
         call = asyncio.create_task(self._carry(context, reader, writer))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
+        # Not within the call: one that is cancelled before its first step never comes so far.
+        call.add_done_callback(lambda _: writer.transport.abort())
 
     async def _carry(self, context: ssl.SSLContext, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.callers += 1
@@ -85,8 +88,8 @@ class Front:
         except OSError:
             pass  # who does not like the certificate, or was reset behind it
         finally:
-            for end in filter(None, (writer, onward)):
-                end.transport.abort()
+            if onward is not None:
+                onward.transport.abort()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
