@@ -172,6 +172,17 @@ PyObject *py_scale(PyObject *self, PyObject *args)
     return result;
 }
 
+/* Of each four bytes the least and the most, in wide steps. */
+WIDE static void of_four(const uint8_t *low, const uint8_t *high, int count, uint8_t *least, uint8_t *most)
+{
+    for (int i = 0; i < count; i++, low += 4, high += 4) {
+        uint8_t down = low[0] < low[1] ? low[0] : low[1], down2 = low[2] < low[3] ? low[2] : low[3];
+        uint8_t up = high[0] > high[1] ? high[0] : high[1], up2 = high[2] > high[3] ? high[2] : high[3];
+        least[i] = down < down2 ? down : down2;
+        most[i] = up > up2 ? up : up2;
+    }
+}
+
 /* Extremes of one row of squares; out is as wide as there are squares. */
 WIDE static void square_row(const uint8_t *grey, int width, int rows, int side, uint8_t *least, uint8_t *most,
                             uint8_t *low, uint8_t *high)
@@ -185,7 +196,11 @@ WIDE static void square_row(const uint8_t *grey, int width, int rows, int side, 
             high[x] = row[x] > high[x] ? row[x] : high[x];
         }
     }
-    for (int x = 0; x < width; x += side) {
+    int x = side == 4 ? width & ~3 : 0;
+    of_four(low, high, x / 4, least, most);
+    least += x / 4;
+    most += x / 4;
+    for (; x < width; x += side) {
         uint8_t down = low[x], up = high[x];
         for (int i = x + 1; i < x + side && i < width; i++) {
             down = low[i] < down ? low[i] : down;

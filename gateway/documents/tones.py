@@ -29,6 +29,8 @@ _MOST_TONES = 24
 _CELL, _LEAST_CELLS, _GAP = 4, 24, 7
 #: Squares on each side of one that an area fills too; strokes of letters are thinner.
 _STROKE = 2
+#: To tell the soft edges of letters from what is pale, so many dots of a tone are looked at.
+_LOOKED_AT = 200
 #: Darker than this is ink, whatever is around it.
 _INK = 128
 #: Dark writing on an area is darker than this share of its tone.
@@ -70,7 +72,7 @@ def tones_of(grey: Grey) -> Tones:
         cells = _cells(least, most, tone)
         if cells is not None:
             areas += _areas(image, tone, cells, least)
-        elif THRESHOLD <= tone < _TINT and not _is_edge(sparse, least, tone):
+        elif THRESHOLD <= tone < _TINT and not _is_edge(grey, sparse, tone):
             threshold = max(threshold, _between(tone, 255))
     return Tones(threshold, tuple(areas))
 
@@ -99,11 +101,28 @@ def _cells(least: Image.Image, most: Image.Image, tone: int) -> Image.Image | No
     return cells if _shrunk(cells.crop(box), _STROKE).getbbox() else None
 
 
-def _is_edge(sparse: Image.Image, least: Image.Image, tone: int) -> bool:
+def _is_edge(grey: Grey, sparse: Image.Image, tone: int) -> bool:
     """Say whether most of the tone lies beside ink: the soft edge of something, rather than something pale."""
-    beside = _darkest_around(least).point([255 if each < _INK else 0 for each in range(256)])
-    dots = sparse.point([255 if abs(each - tone) <= 1 else 0 for each in range(256)])
-    return dots.histogram(beside.crop((0, 0, *dots.size)))[255] > dots.histogram()[255] / 2
+    alike = sparse.tobytes().translate(bytes(255 if abs(each - tone) <= 1 else 0 for each in range(256)))
+    places = list(_some(alike))
+    return 2 * sum(_beside_ink(grey, place % sparse.width, place // sparse.width) for place in places) > len(places)
+
+
+def _some(alike: bytes) -> Iterator[int]:
+    """Give where *alike* is set: every place where there are few, else some from all over it."""
+    step = max(1, len(alike) // _LOOKED_AT) if alike.count(255) > _LOOKED_AT else 1
+    place = alike.find(255)
+    while place >= 0:
+        yield place
+        place = alike.find(255, place + step)
+
+
+def _beside_ink(grey: Grey, across: int, down: int) -> bool:
+    """Say whether there is ink in a square or in one of the eight around it."""
+    left, right = max(0, (across - 1) * _CELL), min(grey.width, (across + 2) * _CELL)
+    top, bottom = max(0, (down - 1) * _CELL), min(grey.height, (down + 2) * _CELL)
+    rows = range(top * grey.width, bottom * grey.width, grey.width)
+    return any(min(grey.data[row + left : row + right]) < _INK for row in rows)
 
 
 def _areas(grey: Image.Image, tone: int, cells: Image.Image, least: Image.Image) -> Iterator[Area]:
