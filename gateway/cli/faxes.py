@@ -53,7 +53,8 @@ async def faxbox_names(house: House) -> dict[UUID | None, str]:
 async def save(house: House, fax: Fax, blob: str, media_type: str, output: Path | None, *, force: bool) -> None:
     """Write the document *blob* of *fax* to a file, or to standard output for ``-``."""
     if not blob:
-        raise refuse(Kind.NOT_FOUND, f"fax {fax.id} is {fax.state.value} and has no document yet; try again later")
+        why = "has none any more, or never had one" if fax.state in FINAL else "has none yet; try again later"
+        raise refuse(Kind.NOT_FOUND, f"there is no document: fax {fax.id} is {fax.state.value} and {why}")
     content = await house.blobs.read(blob)
     await _noted(house, fax, Action.DOWNLOADED)
     if output == Path("-"):

@@ -56,6 +56,8 @@ class Command:
             jobs.drop(tx, TRANSMIT, fax_id)
         elif fax.state not in {State.FAILED, State.CANCELED}:
             raise self._wrong(fax, "tried again")
+        elif not (fax.rendering_id or fax.source or fax.documents):
+            raise refuse(Kind.WRONG_STATE, f"the document of fax {fax_id} has been removed", str(fax_id))
         more = max(fax.tries_allowed, fax.tries + (1 if fax.state is State.QUEUED else self._tries))
         self._send(tx, fax, tries_allowed=more)
         return f"Fax {fax_id} is tried again."

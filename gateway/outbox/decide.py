@@ -39,6 +39,11 @@ class Question:
         """Whether an answer would be taken."""
         return self.decision.used_at is None and not self.decision.expired and self.fax.state in _open_in(self.decision)
 
+    @property
+    def seen(self) -> str:
+        """What is asked about, as the answer must name it: "" where the answer is the same whatever became of it."""
+        return "" if self.decision.only else _seen(self.fax)
+
 
 class Decide:
     """``question`` shows, ``answer`` acts."""
@@ -58,11 +63,12 @@ class Decide:
         await self._db.write(lambda tx: audit.note(tx, actor, Action.VIEWED, account_id=owner, fax_id=fax_id))
         return Question(decision, fax)
 
-    async def answer(self, token: str, answer: Answer, peer: str) -> str:
-        """Do what somebody at *peer* has decided; return a sentence. Raises Refusal NOT_FOUND or WRONG_STATE."""
-        return await self._db.write(lambda tx: self._act(tx, token, answer, peer))
+    async def answer(self, token: str, answer: Answer, peer: str, seen: str = "") -> str:
+        """Do what somebody at *peer* has decided, who was shown *seen*; return a sentence. Raises Refusal NOT_FOUND or
+        WRONG_STATE."""
+        return await self._db.write(lambda tx: self._act(tx, token, answer, peer, seen))
 
-    def _act(self, tx: Tx, token: str, answer: Answer, peer: str) -> str:
+    def _act(self, tx: Tx, token: str, answer: Answer, peer: str, seen: str) -> str:
         decision = decisions.get(tx, token)
         fax = faxes.get(tx, decision.fax_id, lock=True) if decision else None
         if decision is None or fax is None:
@@ -73,6 +79,10 @@ class Decide:
             raise refuse(Kind.WRONG_STATE, "this link was used before, or has expired")
         if fax.state not in _open_in(decision):
             raise refuse(Kind.WRONG_STATE, f"the fax is {fax.state.value}: there is nothing to decide any more")
+        if seen != Question(decision, fax).seen:
+            # "Send it", pressed on the page about a held fax, is no word to send it again now that nobody knows whether
+            # it was sent.
+            raise refuse(Kind.WRONG_STATE, f"the fax is {fax.state.value} now; open the link of the mail once more")
         act = self._command.release if answer is Answer.RELEASE else self._command.cancel
         said = act(tx, fax.id)
         audit.note(
@@ -88,6 +98,10 @@ class Decide:
 
 def _open_in(decision: Decision) -> frozenset[State]:
     return STOPPABLE if decision.only == Answer.CANCEL else WAITING
+
+
+def _seen(fax: Fax) -> str:
+    return f"{fax.state.value} {fax.tries}"
 
 
 def _done(fax: Fax, answer: Answer) -> Action:

@@ -50,15 +50,18 @@ class DecidePages:
             return _page(404, "This link is not known", ["Perhaps it was cut off in the mail. " + _AGAIN])
         if not question.open:
             return _closed(question)
-        return _page(200, _title(question), _paragraphs(question), _details(question.fax), _buttons(question))
+        return _page(
+            200, _title(question), _paragraphs(question), _details(question.fax), _buttons(question), question.seen
+        )
 
     async def answer(self, request: web.Request) -> web.Response:
         """Do what the button says, once."""
-        given = (await request.post()).get("answer")
+        form = await request.post()
+        given, seen = form.get("answer"), str(form.get("seen", ""))
         if given not in list(Answer):
             return _page(400, "Nothing was done", ["The page sent no answer. Open the link of the mail once more."])
         try:
-            said = await self._decide.answer(request.match_info["token"], Answer(str(given)), peer_of(request))
+            said = await self._decide.answer(request.match_info["token"], Answer(str(given)), peer_of(request), seen)
         except Refusal as refusal:
             if refusal.reason.kind not in {Kind.NOT_FOUND, Kind.WRONG_STATE}:
                 raise
@@ -126,11 +129,12 @@ def _page(
     paragraphs: Sequence[str],
     details: Sequence[tuple[str, str]] = (),
     buttons: Sequence[tuple[str, str]] = (),
+    seen: str = "",
 ) -> web.Response:
     text = (
         _environment()
         .get_template("decide.html")
-        .render(title=title, paragraphs=paragraphs, details=details, buttons=buttons, style=_STYLE)
+        .render(title=title, paragraphs=paragraphs, details=details, buttons=buttons, seen=seen, style=_STYLE)
     )
     return web.Response(
         status=status, reason=HTTPStatus(status).phrase, text=text, content_type="text/html", headers=_HEADERS

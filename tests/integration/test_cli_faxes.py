@@ -218,7 +218,7 @@ def test_a_received_fax_is_saved(faxgate: Faxgate) -> None:
 
     coming = received(state=State.RECEIVING)
     written(faxgate, lambda tx: faxes.insert(tx, coming))
-    assert "is receiving and has no document yet" in faxgate.refuses("inbox", "save", coming.id)
+    assert "is receiving and has none yet" in faxgate.refuses("inbox", "save", coming.id)
 
 
 def test_an_unrouted_fax_is_assigned_and_mailed_on(anywhere: Faxgate) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import aiohttp
@@ -71,15 +72,16 @@ async def test_the_button_of_the_page_releases_the_fax_once(house: House, web: a
             assert response.status == 200
     assert WHY in page
     assert '<button name="answer" value="release">' in page
+    assert '<input type="hidden" name="seen" value="held 0">' in page
     assert "<script" not in page
     assert (await house.fax(fax_id)).state is State.HELD
-    async with web.post(url, data={"answer": "release"}) as response:
+    async with web.post(url, data={"answer": "release", "seen": "held 0"}) as response:
         assert response.status == 200
         assert "goes on" in await response.text()
     assert (await house.fax(fax_id)).state is State.QUEUED
     assert [job["kind"] for job in await house.jobs(TRANSMIT)] == [TRANSMIT]
     for answer in ("release", "cancel"):
-        async with web.post(url, data={"answer": answer}) as response:
+        async with web.post(url, data={"answer": answer, "seen": "held 0"}) as response:
             assert response.status == 409
     async with web.get(url) as response:
         assert response.status == 410
@@ -95,7 +97,7 @@ async def test_of_two_who_press_at_once_one_decides(house: House, web: aiohttp.C
     url = await link(house)
 
     async def press(answer: str) -> int:
-        async with web.post(url, data={"answer": answer}) as response:
+        async with web.post(url, data={"answer": answer, "seen": "held 0"}) as response:
             return response.status
 
     statuses = await asyncio.gather(*(press(answer) for answer in ("release", "cancel") * 3))
@@ -110,7 +112,7 @@ async def test_a_fax_of_unknown_outcome_can_be_canceled(house: House, web: aioht
         page = await response.text()
     assert "arrive twice" in page
     assert "Send it again" in page
-    async with web.post(url, data={"answer": "cancel"}) as response:
+    async with web.post(url, data={"answer": "cancel", "seen": "unknown 0"}) as response:
         assert response.status == 200
     assert (await house.fax(fax_id)).state is State.CANCELED
 
@@ -125,7 +127,7 @@ async def test_a_link_is_worthless_when_it_is_old_or_the_fax_does_not_wait_any_m
     await house.db.write(lambda tx: house.command.release(tx, fax_id))
     async with web.get(url) as response:
         assert (response.status, "<form" in await response.text()) == (200, False)
-    async with web.post(url, data={"answer": "cancel"}) as response:
+    async with web.post(url, data={"answer": "cancel", "seen": "held 0"}) as response:
         assert response.status == 409
         assert "the fax is queued" in (await response.text()).lower()
 
@@ -136,9 +138,32 @@ async def test_a_link_is_worthless_when_it_is_old_or_the_fax_does_not_wait_any_m
     await house.db.write(lambda tx: house.command.hold(tx, fax_id))
     async with web.get(url) as response:
         assert response.status == 410
-    async with web.post(url, data={"answer": "cancel"}) as response:
+    async with web.post(url, data={"answer": "cancel", "seen": "held 0"}) as response:
         assert response.status == 409
     assert (await house.fax(fax_id)).state is State.HELD
+
+
+async def test_a_page_that_was_left_open_decides_nothing_that_it_did_not_show(
+    house: House, web: aiohttp.ClientSession
+) -> None:
+    """It asked whether a held fax shall be sent. That was said elsewhere since, and nobody knows what came of it."""
+    fax_id = await held(house)
+    url = await link(house)
+    now: dict[str, Any] = {"state": State.UNKNOWN, "tries": 1}
+    await house.db.write(lambda tx: faxes.change(tx, fax_id, [State.HELD], **now))
+    for answer in ("release", "cancel"):
+        for seen in ({"seen": "held 0"}, {"seen": "unknown 0"}, {}):
+            async with web.post(url, data={"answer": answer, **seen}) as response:
+                assert response.status == 409
+                assert "The fax is unknown now; open the link of the mail once more" in await response.text()
+    assert (await house.fax(fax_id)).state is State.UNKNOWN
+    async with web.get(url) as response:
+        page = await response.text()
+    assert "arrive twice" in page
+    (shown,) = re.findall(r'name="seen" value="([^"]*)"', page)
+    async with web.post(url, data={"answer": "release", "seen": shown}) as response:
+        assert response.status == 200
+    assert (await house.fax(fax_id)).state is State.QUEUED
 
 
 async def test_a_made_up_link_leads_nowhere(house: House, web: aiohttp.ClientSession) -> None:

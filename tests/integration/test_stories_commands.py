@@ -333,3 +333,18 @@ def test_every_state_of_an_outgoing_fax_is_tried() -> None:
         State.HELD,
         State.UNKNOWN,
     }
+
+
+@pytest.mark.parametrize("ended", [State.FAILED, State.CANCELED])
+async def test_a_fax_whose_document_was_removed_is_not_tried_again_and_stays_what_it_was(
+    house: House, ended: State
+) -> None:
+    fax_id = await house.queue()
+    await house.db.write(lambda tx: tx.execute(schema.jobs.delete()))
+    await put(house, fax_id, state=ended, failure_reason="user_busy", failure_text="The line was busy.")
+    await house.db.write(lambda tx: house.archive.remove_documents(tx, fax_id))
+    with pytest.raises(Refusal, match="has been removed") as refused:
+        await command(house, RETRY, fax_id)
+    assert refused.value.reason.kind is Kind.WRONG_STATE
+    fax = await house.fax(fax_id)
+    assert (fax.state, fax.failure_reason, await house.jobs(PREPARE)) == (ended, "user_busy", [])

@@ -120,7 +120,7 @@ async def by_link(house: Installation, fax_id: str, wish: str) -> None:
                 assert (response.status, WHY in await response.text()) == (200, True)
         (fax,) = [each for each in await house.faxes() if str(each.id) == fax_id]
         assert fax.state is State.HELD
-        async with http.post(url, data={"answer": wish}) as response:
+        async with http.post(url, data={"answer": wish, "seen": "held 0"}) as response:
             assert response.status == 200
 
 
