@@ -138,8 +138,11 @@ def changed(tx: Connection, statement: Executable) -> bool:
 
 
 def ping(tx: Connection) -> None:
-    """Ask the database something that it can always answer."""
+    """Ask the database something that it can always answer. Raises Refusal for one that takes no writes: a PostgreSQL
+    server that follows another one answers all questions."""
     tx.execute(select(1))
+    if tx.dialect.name == "postgresql" and tx.exec_driver_sql("SHOW transaction_read_only").scalar() != "off":
+        raise refuse(Kind.STORAGE_BUSY, "the gateway's database takes no writes at the moment; try again later")
 
 
 def lock_keys(tx: Connection, keys: Sequence[str]) -> None:

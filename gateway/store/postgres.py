@@ -32,8 +32,10 @@ SESSION = {
 #: deadlock_detected and serialization_failure: the unit did not happen and may run again.
 _AGAIN = {"40P01", "40001"}
 _FULL = {"53100", "53200"}  # disk_full, out_of_memory
-#: connection_exception, operator_intervention (shutdown), too_many_connections, idle_in_transaction_session_timeout.
-_AWAY = ("08", "57P", "53300", "25P03")
+#: connection_exception, operator_intervention (shutdown, a query that was stopped), too_many_connections,
+#: idle_in_transaction_session_timeout, read_only_sql_transaction (it follows another server), a database that takes no
+#: connections, or is not there or not open to us (while it is restored, or moved).
+_AWAY = ("08", "57", "53300", "25P03", "25006", "55000", "3D000", "28")
 #: What comes of talking to the server: asyncpg passes the errors of the network on as they are.
 _TROUBLE = (DBAPIError, PoolTimeout, OSError)
 

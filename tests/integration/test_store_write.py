@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, text, update
@@ -13,8 +14,9 @@ from sqlalchemy import select, text, update
 from gateway import metrics
 from gateway.errors import Kind, Refusal
 from gateway.store import migrate
-from gateway.store.database import Database, Tx, Violation, add, changed, first, insert_new, open_database
+from gateway.store.database import Database, Tx, Violation, add, changed, first, insert_new, open_database, ping
 from gateway.store.schema import revisions
+from tests import postgres
 from tests.carriers.rawserver import unused_port
 from tests.integration.engines import BOTH, HANG, rows, store
 
@@ -320,3 +322,26 @@ async def test_a_server_that_is_not_there_is_busy_for_a_while() -> None:
             assert refused.value.reason.kind is Kind.STORAGE_BUSY
     finally:
         await db.close()
+
+
+async def test_a_server_that_takes_no_writes_is_not_well_and_passes(postgres_server: postgres.Postgres) -> None:
+    """As one does that follows another server: it answers every question."""
+    name = f"follower_{uuid4().hex}"
+    db = await open_database(postgres_server.create(name))
+    try:
+        await migrate.upgrade(db)
+        await db.write(ping)
+        await db.write(lambda tx: tx.exec_driver_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+        for unit in (ping, put("one")):
+            with pytest.raises(Refusal) as refused:
+                await db.write(unit)
+            assert refused.value.reason.kind is Kind.STORAGE_BUSY
+        assert await names(db) == []
+        postgres_server.drop(name)
+        for work in (db.write(put("two")), db.rows(select(revisions))):
+            with pytest.raises(Refusal) as refused:
+                await work
+            assert refused.value.reason.kind is Kind.STORAGE_BUSY
+    finally:
+        await db.close()
+        postgres_server.drop(name)
