@@ -13,9 +13,14 @@ import asyncio
 import json
 import os
 import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
 
 from gateway.audit import Actor
 from gateway.errors import ConfigurationError, Kind, Refusal
@@ -47,19 +52,41 @@ class Backup:
 
 async def back_up(db: Database, blobs: Blobs, target: Path, *, with_blobs: bool = True) -> Backup:
     """Make a backup in the folder *target*, which is made or holds an earlier backup. Raises ConfigurationError for a
-    folder of something else, OSError for a disk that does not take it."""
-    _check_target(target)
+    folder of something else, ConfigurationError or OSError for a disk that does not take it."""
+    _check_target(target, with_blobs=with_blobs)
     at = datetime.now(UTC)
     fresh = target / "faxgate.db.new"
     fresh.unlink(missing_ok=True)
-    await db.snapshot(fresh)
-    return await asyncio.to_thread(_finish, fresh, blobs, target, at, with_blobs)
+    try:
+        with _said_of(f"the database cannot be copied to {fresh}"):
+            await db.snapshot(fresh)
+        return await asyncio.to_thread(_finish, fresh, blobs, target, at, with_blobs)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
-def _check_target(target: Path) -> None:
+@contextmanager
+def _said_of(what: str) -> Iterator[None]:
+    """Say of an SQLite file that cannot be read or written *what* could not be done; what it says itself names none."""
+    try:
+        yield
+    except (sqlite3.Error, DBAPIError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if not isinstance(cause, sqlite3.Error):
+            raise
+        raise ConfigurationError(f"{what}: {cause}") from error
+
+
+def _check_target(target: Path, *, with_blobs: bool) -> None:
     known = {"faxgate.db", "faxgate.db.new", "blobs", "backup.json"}
     if target.is_dir() and (strange := {path.name for path in target.iterdir()} - known):
         raise ConfigurationError(f"{target} has other things in it ({sorted(strange)[0]}); name an empty folder")
+    if not with_blobs and any(True for _ in Folder(target / "blobs").names()):
+        raise ConfigurationError(
+            f"{target} has the documents of an earlier backup, and would lose them; name another folder, or leave out "
+            "--without-blobs"
+        )
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
@@ -151,7 +178,7 @@ async def copy_database(source: Path, db: Database) -> dict[str, int]:
 
     def unit(tx: Tx) -> dict[str, int]:
         require_empty(tx)
-        with lone_file(source) as rows:
+        with _said_of(f"{source} cannot be copied to where [database] url says"), lone_file(source) as rows:
             found, needed = migrate.revision(rows), migrate.newest()
             if found != needed:
                 raise ConfigurationError(
@@ -167,12 +194,13 @@ async def restored_file(source: Path, target: Path, actor: Actor) -> None:
     """Make *target*, a new SQLite file, of a backup: of this release's schema, and marked as restored."""
     made = read(source)
     await asyncio.to_thread(shutil.copyfile, source / "faxgate.db", target)
-    db = await open_database(f"sqlite:///{target}")
-    try:
-        await migrate.upgrade(db)
-        await db.write(lambda tx: restoring.mark_by(tx, made.at, actor))
-    finally:
-        await db.close()
+    with _said_of(f"the database of {source} cannot be restored to {target}"):
+        db = await open_database(f"sqlite:///{target}")
+        try:
+            await migrate.upgrade(db)
+            await db.write(lambda tx: restoring.mark_by(tx, made.at, actor))
+        finally:
+            await db.close()
     with target.open("rb") as file:
         os.fsync(file.fileno())
 

@@ -1,5 +1,6 @@
 """faxgate migrate: the database's schema, from what it is to what this release needs; and another database's rows."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from gateway.errors import ConfigurationError
 from gateway.store import migrate
 from gateway.store.folder import Folder
 from gateway.store.lock import sole_owner
+from gateway.store.transfer import require_empty
 
 app = single()
 
@@ -39,8 +41,7 @@ async def migrate_(
     source = _path(copy_from, "sqlite:///", "--copy-from") if copy_from else None
     blobs = _path(copy_blobs_from, "file://", "--copy-blobs-from") if copy_blobs_from else None
     before, after = await upgraded(house)
-    rows = await _copied(house, source) if source else {}
-    copied = await _copied_blobs(house, blobs) if blobs else 0
+    rows, copied = await _copied(house, source, blobs)
     if as_json:
         show.as_json({"from": before, "to": after, "rows": rows, "blobs": copied})
         return
@@ -69,15 +70,20 @@ def _path(url: str, scheme: str, option: str) -> Path:
     return path
 
 
-async def _copied(house: House, source: Path) -> dict[str, int]:
-    """Copy all rows in one transaction, while nobody writes either database."""
-    from gateway.backup import copy_database  # noqa: PLC0415 - what a mere migration does not need
+async def _copied(house: House, source: Path | None, folder: Path | None) -> tuple[dict[str, int], int]:
+    """Copy documents, and then all rows in one transaction, while nobody writes either database: what is interrupted
+    can be begun anew, and no row is there before its document."""
+    from gateway.backup import copy_blobs, copy_database  # noqa: PLC0415 - what a mere migration does not need
 
-    with sole_owner(source, "then copy again"), answering(house.settings):
-        return await copy_database(source, house.db)
-
-
-async def _copied_blobs(house: House, folder: Path) -> int:
-    from gateway.backup import copy_blobs  # noqa: PLC0415 - what a mere migration does not need
-
-    return await copy_blobs(Folder(folder), house.blobs)
+    with ExitStack() as stack:
+        if source:
+            stack.enter_context(sole_owner(source, "then copy again"))
+            await house.db.look(require_empty)
+        try:
+            copied = await copy_blobs(Folder(folder), house.blobs) if folder else 0
+        except OSError as error:
+            raise ConfigurationError(f"--copy-blobs-from: {error.filename or folder}: {error.strerror}") from None
+        if source is None:
+            return {}, copied
+        with answering(house.settings):
+            return await copy_database(source, house.db), copied

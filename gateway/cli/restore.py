@@ -37,30 +37,32 @@ def restore(
     settings = load(config)
     made = read(folder)
     try:
-        asyncio.run(_restored(settings, folder, replace=replace))
+        found = asyncio.run(_restored(settings, folder, replace=replace))
     except OSError as error:
         raise ConfigurationError(f"{error.filename or folder}: {error.strerror}") from None
-    _report(made, as_json=as_json)
+    _report(made, 0 if made.without_blobs else max(0, made.blobs - found), as_json=as_json)
 
 
-async def _restored(settings: Settings, folder: Path, *, replace: bool) -> None:
+async def _restored(settings: Settings, folder: Path, *, replace: bool) -> int:
+    """Restore all; return how many documents the backup had."""
     blobs = parts.blobs(settings)
     path = settings.database.sqlite
     if path is None:
         make_folder(blobs)
-        await restore_blobs(folder, blobs)
+        found = await restore_blobs(folder, blobs)
         await _into_server(settings, folder)
-        return
+        return found
     with sole_owner(path, "then restore again"):
         if path.exists() and not replace:
             raise ConfigurationError(
                 f"[database] url: {path} is there already; with --replace it is put aside, under another name"
             )
         make_folder(blobs)
-        await restore_blobs(folder, blobs)
+        found = await restore_blobs(folder, blobs)
         await _into_file(folder, path)
     if settings.blobs.folder is not None:
         give_to_owner(settings.blobs.folder)
+    return found
 
 
 async def _into_file(folder: Path, path: Path) -> None:
@@ -84,11 +86,17 @@ async def _into_server(settings: Settings, folder: Path) -> None:
             await restore_rows(folder, house.db, Path(scratch) / "faxgate.db", house.actor)
 
 
-def _report(made: Backup, *, as_json: bool) -> None:
+def _report(made: Backup, missing: int, *, as_json: bool) -> None:
+    there = made.blobs - missing
     if as_json:
-        show.as_json({"at": made.at, "blobs": made.blobs, "without_blobs": made.without_blobs})
+        show.as_json({"at": made.at, "blobs": there, "missing": missing, "without_blobs": made.without_blobs})
         return
-    show.say(f"This is the gateway as of {show.when(made.at)}, with {made.blobs:,} documents.")
+    show.say(f"This is the gateway as of {show.when(made.at)}, with {there:,} documents.")
+    if missing:
+        show.note(
+            f"{missing:,} of the {made.blobs:,} documents of the backup are not in it any more. Faxes that need them "
+            "fail: look for a copy that is whole, and restore that with --replace before you start."
+        )
     if made.without_blobs:
         show.note("The backup has no documents: they must still be where [blobs] url says.")
     show.note("Start it now. It asks the carrier what was sent since, and sends nothing before; then look at:")
