@@ -4,7 +4,7 @@ Everything but ``scrap`` works inside units. Blobs are deleted by jobs after the
 names them away, so that no row ever names a blob that is gone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,8 @@ from gateway.address import parse_number
 from gateway.errors import Kind, refuse
 from gateway.fax import FINAL, Direction, Fax, Origin, State
 from gateway.ids import new_id
+from gateway.intake.once import Once
+from gateway.intake.submit import taken_before
 from gateway.limits import Limits
 from gateway.notify import ENCLOSED
 from gateway.outbox import enter
@@ -57,8 +59,17 @@ class Archive:
         self._blobs = blobs
         self._limits = limits
 
-    def send_anew(self, tx: Tx, fax_id: UUID, origin: Origin, changes: Mapping[str, Any]) -> Fax:
-        """Make a new outgoing fax of the documents of one that is at its end, sent or received, and return it.
+    def send_anew(
+        self,
+        tx: Tx,
+        fax_id: UUID,
+        origin: Origin,
+        changes: Mapping[str, Any],
+        also: Callable[[Tx, Fax], None] | None = None,
+        once: Once | None = None,
+    ) -> Fax:
+        """Make a new outgoing fax of the documents of one that is at its end, sent or received, and return it; *also*
+        runs with it. When *once* says that the request was taken before, its fax is returned and nothing is made.
 
         *changes* are fields of ``Fax``; ``to_written`` is read as a number, and a received fax needs it. Raises
         Refusal: NOT_FOUND, WRONG_STATE when it is not at its end or its document was removed, NUMBER_INVALID,
@@ -69,11 +80,16 @@ class Archive:
             raise refuse(Kind.INVALID, "say which number the fax shall be passed on to", "to_number")
         now = datetime.now(UTC)
         values = {**_NEW, **changes, "id": new_id(), "origin": origin, "created_at": now, "updated_at": now}
-        new = replace(old, direction=Direction.OUTBOUND, **{**values, **self._documents(tx, old, values["id"])})
+        new = replace(old, direction=Direction.OUTBOUND, **values)
         if changes.get("to_written"):
             new = replace(new, to_number=self._number(tx, new))
         self._limits.check(new.to_number)
-        (entered,) = enter(tx, self._limits, [new])
+        earlier = None if once is None else taken_before(tx, new, once)
+        if earlier is not None:
+            return earlier
+        (entered,) = enter(tx, self._limits, [replace(new, **self._documents(tx, old, new.id))])
+        if also is not None:
+            also(tx, entered)
         return entered
 
     def remove_documents(self, tx: Tx, fax_id: UUID) -> None:

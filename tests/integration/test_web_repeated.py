@@ -14,9 +14,9 @@ from yarl import URL
 
 from gateway.archive import SCRAP
 from gateway.fax import Fax
-from gateway.store import faxes
+from gateway.store import faxes, schema
 from tests import samples
-from tests.integration.engines import ENGINES, HANG, store
+from tests.integration.engines import ENGINES, HANG, rows, store
 from tests.integration.house import NUMBER, OFFICE, House, built
 from tests.integration.telnyx_house import library
 
@@ -180,3 +180,26 @@ async def test_a_fax_that_failed_is_the_answer_to_its_key_too(house: House) -> N
         async with http.put(url, json=wanted) as response:
             again = (await response.json())["data"]["id"]
     assert again.endswith(first)  # behind the month, once a fax has ended
+
+
+async def test_a_key_makes_one_fax_of_what_is_sent_again_twice(house: House) -> None:
+    wanted = {"data": {"from_number": OFFICE, "to_number": NUMBER, "document": {"url": "https://x.example/a.pdf"}}}
+    url = f"{house.http}/v2/accounts/{house.account.id.hex}/faxes"
+    async with aiohttp.ClientSession(headers={"X-Auth-Token": await token_of(house)}) as http:
+        async with http.put(url, json=wanted) as response:
+            first = (await response.json())["data"]["id"]
+        (fax,) = await kept(house)
+        await house.db.write(lambda tx: house.command.cancel(tx, fax.id))
+
+        async def again(key: str) -> tuple[int, str]:
+            headers = {"Idempotency-Key": key}
+            async with http.put(f"{url}/outbox/{first}", json={"action": "resubmit"}, headers=headers) as response:
+                return response.status, (await response.json())["data"]["id"]
+
+        found = set(await asyncio.gather(*(again("one") for _ in range(3))))
+        assert [status for status, _ in found] == [201]
+        assert len(await kept(house)) == 2
+        assert await again("another") not in found
+    assert len(await kept(house)) == 3
+    noted = [row for row in await rows(house.db, schema.audit) if row["action"] == "resent"]
+    assert [row["fax_id"] for row in noted] == [fax.id] * 2

@@ -12,12 +12,14 @@ from gateway.dialects import kazoo
 from gateway.errors import Kind, refuse
 from gateway.fax import Direction, Fax, Origin, State
 from gateway.faxbox import Faxbox
+from gateway.intake.once import Once
 from gateway.outbox import Command
 from gateway.outbox.text import NUMBERS as TEXTS
 from gateway.provisioning import fields
 from gateway.store import audit, faxes, provision
 from gateway.store.database import Database, Tx
 from gateway.store.schema import accounts, applications, faxboxes
+from gateway.web import repeated
 from gateway.web.kazoo import envelope
 from gateway.web.kazoo.answers import answered, bad_identifier, invalid
 from gateway.web.kazoo.caller import Caller
@@ -107,15 +109,15 @@ class Actions:
             data = kazoo.given(envelope.data_in({"data": given.get("data") or {}}))
             if name == "inbox" and not data.get("to_number"):
                 raise invalid("to_number", "required", "say which number the fax shall be passed on to")
-            wish = envelope.read_as(kazoo.FaxChanges, data)
+            wish, once = envelope.read_as(kazoo.FaxChanges, data), repeated.named(request, caller.account_id)
             with speaking(kazoo.FAX_PATHS, number="to_number", rule="invalid"):
-                new = await self._db.write(lambda tx: self._sent_anew(tx, caller, fax, wish))
+                new = await self._db.write(lambda tx: self._sent_anew(tx, caller, fax, wish, once))
             shown = kazoo.fax_shown(new)
             return answered(request, shown, status=201, location=kazoo.plain_id(new.id))
 
         return handler
 
-    def _sent_anew(self, tx: Tx, caller: Caller, fax: Fax, wish: kazoo.FaxChanges) -> Fax:
+    def _sent_anew(self, tx: Tx, caller: Caller, fax: Fax, wish: kazoo.FaxChanges, once: Once | None) -> Fax:
         box = _box(tx, fax)
         country = str((provision.look(tx, accounts, caller.account_id) or {})["country"])
         passed_on = fax.direction is Direction.INBOUND
@@ -132,11 +134,13 @@ class Actions:
             "application_id": origination.application_id,
             "extra": {kazoo.FAX_KEPT: kazoo.merged(kept, kazoo.as_kept(wish)), TEXTS: texts},
         }
-        new = self._archive.send_anew(tx, fax.id, Origin.KAZOO, changes)
-        _active(tx, new)
-        origination.stop(tx, self._command, new)
-        audit.note(tx, caller.actor, Action.RESENT, account_id=caller.account_id, fax_id=fax.id, new=str(new.id))
-        return new
+
+        def also(tx: Tx, new: Fax) -> None:
+            _active(tx, new)
+            origination.stop(tx, self._command, new)
+            audit.note(tx, caller.actor, Action.RESENT, account_id=caller.account_id, fax_id=fax.id, new=str(new.id))
+
+        return self._archive.send_anew(tx, fax.id, Origin.KAZOO, changes, also, once)
 
     def _delete(self, name: str) -> Handler:
         async def handler(request: web.Request) -> web.Response:
