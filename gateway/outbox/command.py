@@ -72,7 +72,7 @@ class Command:
             return f"Fax {fax_id} is canceled."
         if fax.state is State.UNKNOWN:
             self._void(tx, fax_id)
-            self._settle.canceled(tx, fax_id, LIVE)
+            self._settle.canceled(tx, fax_id, LIVE, in_doubt=True)
             return f"Fax {fax_id} is canceled here; the carrier may have sent it."
         faxes.change(tx, fax_id, LIVE, held_reason=CANCEL_ASKED)
         jobs.enqueue(tx, CANCEL, fax_id, priority=jobs.URGENT)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from gateway import logs, metrics
@@ -25,6 +26,7 @@ LIVE = [state for state in State if state not in FINAL]
 _PROGRESS = {Happened.CALLING: State.CALLING, Happened.SENDING: State.SENDING}
 #: In ``held_reason`` of a fax that shall end: no further try follows the attempt under way.
 CANCEL_ASKED = "cancel asked for"
+CANCELED = "The fax was canceled."
 
 
 class Settle:
@@ -157,21 +159,21 @@ class Settle:
     def _out_of_time(self) -> str:
         return f"It could not be sent within {_spoken(self.policy.deadline)}, and is not tried any more."
 
-    def canceled(self, tx: Tx, fax_id: UUID, when: Iterable[State]) -> bool:
-        """End a fax as canceled."""
+    def canceled(self, tx: Tx, fax_id: UUID, when: Iterable[State], *, in_doubt: bool = False) -> bool:
+        """End a fax as canceled; *in_doubt* is one that the carrier may have sent."""
         ended = {"state": State.CANCELED, "failure_reason": "canceled", "next_try_at": None, "held_reason": ""}
-        if not faxes.change(tx, fax_id, when, failure_text="The fax was canceled.", **ended):
+        if not faxes.change(tx, fax_id, when, failure_text=text.MAYBE_SENT if in_doubt else CANCELED, **ended):
             return False
-        self._end(tx, fax_id, Tale.FAILURE)
+        self._end(tx, fax_id, Tale.FAILURE, unknown=in_doubt)
         return True
 
-    def _end(self, tx: Tx, fax_id: UUID, tale: Tale) -> None:
+    def _end(self, tx: Tx, fax_id: UUID, tale: Tale, **more: Any) -> None:
         jobs.release(tx, fax_id)
         for kind in (COLLECT, PREPARE, TRANSMIT):
             jobs.drop(tx, kind, fax_id)
         fax = faxes.get(tx, fax_id)
         assert fax is not None
-        self._notify.about(tx, fax, tale, fax.notify)
+        self._notify.about(tx, fax, tale, fax.notify, **more)
         text.enqueue(tx, fax)
         announce(tx, fax, Happened.DELIVERED if fax.state is State.DELIVERED else Happened.FAILED)
         metrics.faxes_finished.labels("outbound", fax.state.value).inc()

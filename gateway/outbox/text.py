@@ -23,6 +23,8 @@ TEXT = "text"
 NUMBERS = "texts"
 #: Between tries; there is one more try than there are steps.
 STEPS = [timedelta(seconds=s) for s in (30, 300, 1800)]
+#: What is told of a fax that a person has given up, and that the carrier may have sent.
+MAYBE_SENT = "It is not known whether the carrier has sent the fax, and it is not sent again."
 
 
 def enqueue(tx: Tx, fax: Fax) -> None:
@@ -71,4 +73,6 @@ def words(fax: Fax) -> str:
     if fax.state is State.DELIVERED:
         pages = f", {fax.pages_sent} pages" if fax.pages_sent else ""
         return f"Your fax to {fax.to_number} has been delivered{pages}."
+    if fax.failure_text == MAYBE_SENT:
+        return f"Your fax to {fax.to_number} was canceled, and may have been sent."
     return f"Your fax to {fax.to_number} was not delivered: {fax.failure_text or fax.failure_reason}"[:160]

@@ -365,6 +365,21 @@ async def test_a_person_may_also_give_it_up(house: House) -> None:
     assert await house.jobs(TRANSMIT) == []
 
 
+async def test_who_sent_a_fax_that_was_given_up_is_not_told_that_it_did_not_arrive(house: House) -> None:
+    fax_id, _ = await held(house)
+    await house.db.write(lambda tx: house.command.cancel(tx, fax_id))
+    assert "not known whether the carrier has sent" in (await house.fax(fax_id)).failure_text
+    await house.drain(DELIVER)
+    mail = house.mails(SENDER)[-1]
+    words = mail.parsed.get_body(("plain",))
+    assert words is not None
+    text = " ".join(words.get_content().split())
+    assert "outcome not known - it was canceled" in mail.subject
+    assert "was canceled, and may have been sent." in text
+    assert "Ask the recipient whether it has come before you send it again." in text
+    assert "not delivered" not in text + mail.subject
+
+
 async def test_a_cancelled_fax_whose_attempt_was_lost_is_not_sent_anew(house: House) -> None:
     fax_id, _ = await unknown(house, accepted=False)
     await house.db.write(lambda tx: house.command.cancel(tx, fax_id))
