@@ -14,9 +14,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from gateway import logs
 from gateway.errors import ConfigurationError, Kind, Refusal, refuse
 from gateway.store.blobs import KEY_LENGTH, Blobs, Spool, checked, new_key
 
+log = logs.logger(__name__)
 #: How long one request may take, retries and all: a mail client waits for the answer.
 PATIENCE = timedelta(seconds=30)
 
@@ -157,7 +159,14 @@ class Bucket(Blobs):
             return what(*arguments, **options)
         except FileNotFoundError as error:
             if "NoSuchBucket" in str(error):
+                _log_why(error)
                 raise refuse(Kind.STORAGE_BUSY, "the gateway's document store is not there; try again later") from error
             raise refuse(Kind.NOT_FOUND, "the document has been removed") from None
         except self._obstore.exceptions.BaseError as error:
+            _log_why(error)
             raise refuse(Kind.STORAGE_BUSY, "the gateway's document store does not answer; try again later") from error
+
+
+def _log_why(error: Exception) -> None:
+    """What the bucket has said is for the operator: whoever asked for something is told only that it passes."""
+    log.warning("the bucket does not do as asked", why=" ".join(str(error).split())[:500])

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.errors import ConfigurationError, Kind, Refusal
 from gateway.store.blobs import Blobs, Spool
@@ -138,10 +139,11 @@ def test_a_server_that_is_away_is_a_refusal_that_passes(nobody: str, tmp_path: P
     bucket = Bucket(Place("box", "", nobody, "us-east-1", "key", "secret", str(tmp_path)))
     spool = written(bucket, b"kept by the mail server in front")
     for use in (bucket.prepare, spool.seal, lambda: bucket.open("a" * 32), lambda: bucket.remove("a" * 32)):
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(Refusal) as refused, capture_logs() as lines:
             use()
         assert refused.value.reason.kind is Kind.STORAGE_BUSY
         assert nobody not in refused.value.reason.sentence
+        assert [(line["log_level"], nobody in line["why"]) for line in lines] == [("warning", True)]
     spool.discard()
     assert list(tmp_path.iterdir()) == []
 
