@@ -138,4 +138,5 @@ async def _do(
 def _progress(fax: Fax) -> tuple[object, ...]:
     tries = f"{fax.tries}/{fax.tries_allowed}"
     pages = fax.pages if fax.pages_done is None else f"{fax.pages_done}/{fax.pages_to_do}"
-    return fax.state.value, pages, tries, fax.created_at, fax.next_try_at or fax.held_reason or "now"
+    waits = fax.state in {State.PREPARING, State.QUEUED}
+    return fax.state.value, pages, tries, fax.created_at, fax.next_try_at or fax.held_reason or ("now" if waits else "")

@@ -128,6 +128,7 @@ def test_a_fax_is_held_released_canceled_and_tried_again(anywhere: Faxgate) -> N
     assert "is held and cannot be tried again" in anywhere.refuses("queue", "retry", fax)
 
     anywhere("queue", "release", fax)
+    assert anywhere.says("queue", "list").rstrip().endswith("now")
     assert [job["kind"] for job in anywhere.json("queue", "show", fax)["jobs"]] == ["prepare"]
     assert "cannot be released" in anywhere.refuses("queue", "release", fax)
 
@@ -135,6 +136,7 @@ def test_a_fax_is_held_released_canceled_and_tried_again(anywhere: Faxgate) -> N
     assert anywhere.json("queue", "list") == []
     assert [one["state"] for one in anywhere.json("outbox", "list")] == ["canceled"]
     assert "canceled" in anywhere.says("outbox")
+    assert not anywhere.says("queue", "list", "--all").rstrip().endswith("now")
     anywhere("queue", "retry", fax)
     assert [one["state"] for one in anywhere.json("queue", "list")] == ["preparing"]
 
