@@ -1,5 +1,6 @@
 """faxgate migrate: the database's schema, from what it is to what this release needs; and another database's rows."""
 
+import asyncio
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from gateway.errors import ConfigurationError
 from gateway.store import migrate
 from gateway.store.folder import Folder
 from gateway.store.lock import sole_owner
+from gateway.store.references import referenced
 from gateway.store.transfer import require_empty
 
 app = single()
@@ -42,8 +44,9 @@ async def migrate_(
     blobs = _path(copy_blobs_from, "file://", "--copy-blobs-from") if copy_blobs_from else None
     before, after = await upgraded(house)
     rows, copied = await _copied(house, source, blobs)
+    missing = await _missing(house) if source else 0
     if as_json:
-        show.as_json({"from": before, "to": after, "rows": rows, "blobs": copied})
+        show.as_json({"from": before, "to": after, "rows": rows, "blobs": copied, "missing": missing})
         return
     if before == after:
         show.say(f"The schema is {after}: nothing to do.")
@@ -53,6 +56,11 @@ async def migrate_(
         show.say(f"{sum(rows.values()):,} rows are copied, {rows['faxes']:,} faxes among them.")
     if blobs:
         show.say(f"{copied:,} documents are in {house.blobs.place}.")
+    if missing:
+        show.note(
+            f"{missing:,} documents that the rows name are not in {house.blobs.place}: faxes that need them will fail. "
+            "Copy them from where they are before you start, with --copy-blobs-from alone."
+        )
 
 
 async def upgraded(house: House) -> tuple[str, str]:
@@ -87,3 +95,9 @@ async def _copied(house: House, source: Path | None, folder: Path | None) -> tup
             return {}, copied
         with answering(house.settings):
             return await copy_database(source, house.db), copied
+
+
+async def _missing(house: House) -> int:
+    """Return how many documents the rows name that are not there."""
+    named = await house.db.look(lambda tx: set(referenced(tx, surely=True)))
+    return len(named - await asyncio.to_thread(lambda: {key for key, _ in house.blobs.names()}))

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from gateway.store import schema
 from gateway.store.folder import Folder
 from tests import samples
 from tests.integration.cli_house import Faxgate, new_house
@@ -107,3 +109,16 @@ def test_a_file_that_is_no_database_is_named_as_such(faxgate: Faxgate, tmp_path:
     assert f"{tmp_path}/two.pdf cannot be copied to where [database] url says: file is not a database" in said
     assert "does not answer" not in said
     assert len(faxgate.json("queue", "list")) == 1
+
+
+def test_documents_that_were_not_copied_are_told(faxgate: Faxgate, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    new = new_house(tmp_path / "new")
+    (key,) = documents(faxgate.folder / "blobs")
+    pages = update(schema.faxes).values(pages_blob=key)
+    faxgate.in_database(lambda db: db.write(lambda tx: tx.execute(pages)))
+    source = f"sqlite:///{faxgate.folder}/faxgate.db"
+    told = new("migrate", "--copy-from", source, "--copy-blobs-from", f"file://{faxgate.folder}")  # one too high
+    assert "1 documents that the rows name are not in" in told.output
+    new("migrate", "--copy-blobs-from", f"file://{faxgate.folder}/blobs")
+    assert documents(new.folder / "blobs") == [key]
