@@ -24,13 +24,25 @@ def plan(fax: Fax, waiting: Sequence[Row]) -> str:
 
 
 def _sending(fax: Fax, waiting: Sequence[Row]) -> str:
-    job = _job(waiting, "prepare", "transmit")
+    job = _job(waiting, "collect", "prepare", "transmit")
     if fax.state in {State.CALLING, State.SENDING}:
         return "the carrier is at it, and tells how it ends"
     if job is None:
-        return "the carrier has it, and tells how it ends"
-    if job["kind"] == "prepare":
-        return f"its pages are made{_time(job)}{_progress(fax)}"
+        return _handed_over(waiting)
+    if job["kind"] == "transmit":
+        return _next_try(fax, job)
+    made = f"its pages are made{_time(job)}{_progress(fax)}"
+    return made if job["kind"] == "prepare" else f"its document is fetched{_time(job)}"
+
+
+def _handed_over(waiting: Sequence[Row]) -> str:
+    doubt = _job(waiting, "resolve")
+    if doubt is not None:
+        return f"it is not known whether the carrier has it; the carrier is asked{_time(doubt)}"
+    return "the carrier has it, and tells how it ends"
+
+
+def _next_try(fax: Fax, job: Row) -> str:
     number = f"try {fax.tries + 1} of {fax.tries_allowed}"
     if job["state"] == "blocked":
         what = "the line to its number" if str(job["blocked_on"]).startswith("number:") else "a channel"

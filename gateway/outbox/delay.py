@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway import logs
 from gateway.application import INACTIVE
-from gateway.attempt import OPEN
+from gateway.attempt import OPEN, AttemptState
 from gateway.dialects import telnyx
 from gateway.fax import Fax, State
 from gateway.notify import Notify
@@ -68,6 +68,8 @@ class Delay:
         if last is not None and last.state in OPEN:
             if datetime.now(UTC) - last.intent_at < LONG_AT_CARRIER:
                 return None
+            if last.state is not AttemptState.ACCEPTED:
+                return _Obstacle("It is not known yet whether the carrier has taken the fax; it is asked again.")
             return _Obstacle("The carrier has taken the fax, and has not yet said what became of it.")
         job = jobs.waiting(tx, TRANSMIT, fax.id)
         if job is not None and job["state"] == "blocked":

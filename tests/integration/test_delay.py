@@ -12,6 +12,7 @@ from uuid import UUID
 import aiohttp
 import pytest
 
+from gateway.attempt import AttemptState
 from gateway.carrier_event import Happened
 from gateway.fax import State
 from gateway.notify import DELIVER
@@ -220,6 +221,16 @@ async def test_a_call_that_is_under_way_is_waited_for_but_not_for_ever(house: Ho
     await house.db.write(lambda tx: faxes.change(tx, fax_id, [State.QUEUED], delay_at=PAST))
     await look(house)
     assert "The carrier has taken the fax, and has not yet said what became of it." in await words(house)
+
+
+async def test_it_is_not_told_that_the_carrier_has_a_fax_of_which_that_is_not_known(house: House) -> None:
+    fax_id = await house.queue(**LATE)
+    await house.step(TRANSMIT)
+    doubt = {"intent_at": datetime.now(UTC) - timedelta(hours=2), "state": AttemptState.UNKNOWN.value}
+    await house.db.write(lambda tx: tx.execute(schema.attempts.update().values(**doubt)))
+    await look(house)
+    assert (await house.fax(fax_id)).state is State.QUEUED
+    assert "It is not known yet whether the carrier has taken the fax; it is asked again." in await words(house)
 
 
 # -- the link ----------------------------------------------------------------------------------------------------------

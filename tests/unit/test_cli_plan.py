@@ -44,6 +44,8 @@ def job(kind: str, state: str, blocked_on: str | None = None) -> Row:
         (fax(State.QUEUED), [job("transmit", "blocked", "number:+1")], "as soon as the line to its number is free"),
         (fax(State.QUEUED), [job("transmit", "blocked", "app:7")], "as soon as a channel is free"),
         (fax(State.QUEUED), [], "the carrier has it"),
+        (fax(State.QUEUED), [job("resolve", "scheduled")], "it is not known whether the carrier has it"),
+        (fax(State.PREPARING), [job("collect", "scheduled")], "its document is fetched at "),
         (fax(State.SENDING), [], "the carrier is at it"),
         (fax(State.HELD), [], "faxgate queue release"),
         (fax(State.UNKNOWN), [job("resolve", "scheduled")], "the carrier may or may not have it"),
