@@ -95,6 +95,7 @@ WHYS = {
     "file_download_failed": _CARRIER,
     "file_size_limit_exceeded": _TOO_LARGE,
     "page_count_limit_exceeded": _TOO_MANY,
+    "page_count_limit_limit_exceeded": _TOO_MANY,  # as one of the carrier's lists spells it
     "deadline_passed": Why("it could not be sent in time", "The fax could not be sent in the time it had.", _LATER),
     "sender_canceled": _CANCELED,
     "canceled": _CANCELED,

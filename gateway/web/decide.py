@@ -56,12 +56,11 @@ class DecidePages:
 
     async def answer(self, request: web.Request) -> web.Response:
         """Do what the button says, once."""
-        form = await request.post()
-        given, seen = form.get("answer"), str(form.get("seen", ""))
+        given, seen = await _pressed(request)
         if given not in list(Answer):
             return _page(400, "Nothing was done", ["The page sent no answer. Open the link of the mail once more."])
         try:
-            said = await self._decide.answer(request.match_info["token"], Answer(str(given)), peer_of(request), seen)
+            said = await self._decide.answer(request.match_info["token"], Answer(given), peer_of(request), seen)
         except Refusal as refusal:
             if refusal.reason.kind not in {Kind.NOT_FOUND, Kind.WRONG_STATE}:
                 raise
@@ -70,6 +69,16 @@ class DecidePages:
                 STATUS[refusal.reason.kind], "Nothing was done", [sentence[0].upper() + sentence[1:] + ".", _AGAIN]
             )
         return _page(200, "Done", [said, "You can close this page."])
+
+
+async def _pressed(request: web.Request) -> tuple[str, str]:
+    """Return which button was pressed, and on the page about what; "" for a body that no page of ours sends."""
+    try:
+        form = await request.post()
+    except (ValueError, AssertionError, LookupError):  # whatever aiohttp makes of a form that is none
+        return "", ""
+    pressed = form.getall("answer", [])
+    return str(pressed[0]) if len(pressed) == 1 else "", str(form.get("seen", ""))
 
 
 def _closed(question: Question) -> web.Response:

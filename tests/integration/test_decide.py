@@ -166,6 +166,25 @@ async def test_a_page_that_was_left_open_decides_nothing_that_it_did_not_show(
     assert (await house.fax(fax_id)).state is State.QUEUED
 
 
+async def test_what_no_page_sends_decides_nothing(house: House, web: aiohttp.ClientSession) -> None:
+    fax_id = await held(house)
+    url = await link(house)
+    form, parts = "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
+    for kind, body in (
+        (form, b"\xff\xfe%%%"),
+        (form + "; charset=none", b"answer=release&seen=held+0"),
+        (form, b"answer=release&answer=cancel&seen=held+0"),
+        (parts, b"no parts"),
+        (parts, b'--x\r\nContent-Disposition: form-data; name="answer"\r\n\r\nrel'),
+        ("multipart/form-data", b""),
+        ("application/json", b'{"answer": "release", "seen": "held 0"}'),
+    ):
+        async with web.post(url, data=body, headers={"Content-Type": kind}) as response:
+            assert response.status == 400, (kind, body)
+            assert "Nothing was done" in await response.text()
+    assert (await house.fax(fax_id)).state is State.HELD
+
+
 async def test_a_made_up_link_leads_nowhere(house: House, web: aiohttp.ClientSession) -> None:
     for ask in (web.get, web.post):
         async with ask(f"{house.http}/decide/{'x' * 43}", data={"answer": "release"}) as response:
