@@ -6,9 +6,8 @@ from sqlalchemy import Connection, delete, func, literal, update
 
 from gateway.attempt import AttemptState
 from gateway.audit import Action, Actor
-from gateway.store import audit
-from gateway.store.database import insert_new
-from gateway.store.events import RESTORED, set_watermark
+from gateway.store import audit, events
+from gateway.store.events import RESTORED
 from gateway.store.schema import attempts, jobs, nodes, watermarks
 
 _OPEN = (AttemptState.INTENT.value, AttemptState.UNKNOWN.value)
@@ -26,11 +25,12 @@ def mark(tx: Connection, at: datetime) -> None:
     Whether the carrier has fetched the document of an open attempt since, nobody knows: it counts as fetched, so that
     only the carrier's list, or a person, says that it was not sent.
     """
-    set_watermark(tx, RESTORED, at)
+    earlier = events.at(tx, RESTORED)  # of a restore that nobody has compared with the carrier yet
+    events.set_watermark(tx, RESTORED, at if earlier is None else min(at, earlier))
     now = literal(datetime.now(UTC), attempts.c.fetched_at.type)
     fetched = func.coalesce(attempts.c.fetched_at, now)
     tx.execute(update(attempts).where(attempts.c.state.in_(_OPEN)).values(fetched_at=fetched))
     tx.execute(update(jobs).where(jobs.c.state == "running").values(state="ready", node=None, epoch=None))
     tx.execute(delete(nodes))
     tx.execute(delete(watermarks).where(watermarks.c.name.like("turn:%")))
-    insert_new(tx, watermarks, {"name": "restored at", "at": datetime.now(UTC)})
+    events.set_watermark(tx, "restored at", datetime.now(UTC))

@@ -1,6 +1,8 @@
 """Backups and copies that go wrong: what is said, and that what was there before stays whole."""
 
+import contextlib
 import resource
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from gateway.store import schema
+from gateway.store import events, schema
 from gateway.store.folder import Folder
 from tests import samples
 from tests.integration.cli_house import Faxgate, new_house
@@ -122,3 +124,21 @@ def test_documents_that_were_not_copied_are_told(faxgate: Faxgate, tmp_path: Pat
     assert "1 documents that the rows name are not in" in told.output
     new("migrate", "--copy-blobs-from", f"file://{faxgate.folder}/blobs")
     assert documents(new.folder / "blobs") == [key]
+
+
+def test_a_restore_after_a_restore_believes_neither(faxgate: Faxgate, tmp_path: Path) -> None:
+    """The second backup was made before anything was compared with the carrier: what was sent since the first one is
+    still to be found out. And what nobody names yet is kept for as long again."""
+
+    def marks() -> dict[str, str]:
+        with contextlib.closing(sqlite3.connect(faxgate.folder / "faxgate.db")) as db:
+            return dict(db.execute("SELECT name, at FROM watermarks"))
+
+    faxgate("backup", tmp_path / "first")
+    faxgate("restore", tmp_path / "first", "--replace")
+    first = marks()
+    faxgate("backup", tmp_path / "second")
+    faxgate("restore", tmp_path / "second", "--replace")
+    second = marks()
+    assert second[events.RESTORED] == first[events.RESTORED]
+    assert second["restored at"] > first["restored at"]
