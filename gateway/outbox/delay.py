@@ -11,6 +11,7 @@ from gateway.fax import Fax, State
 from gateway.notify import Notify
 from gateway.outbox.policy import TRANSMIT, Policy
 from gateway.store import attempts, carriers, faxes, jobs
+from gateway.store import events as said
 from gateway.store.database import Database, Tx
 from gateway.telling import Tale
 
@@ -45,6 +46,8 @@ class Delay:
 
     def tell(self, tx: Tx) -> int:
         """Tell some of them; return how many faxes were looked at. The mark on the fax and the mails are one unit."""
+        if said.at(tx, said.RESTORED) is not None:  # nobody knows yet what has been sent since the backup
+            return 0
         late = faxes.late(tx)
         resting = bool(late) and carriers.resting(tx, self._policy.carrier)
         for fax in late:

@@ -142,7 +142,9 @@ class Settle:
 
     def expire(self, tx: Tx) -> int:
         """End every fax whose time is up while it waits for a try; return how many. One that the carrier has, or may
-        have, is not touched."""
+        have, is not touched; after a restore that may be any, until the carrier's list has been compared."""
+        if said.at(tx, said.RESTORED) is not None:
+            return 0
         ended = 0
         for fax in faxes.out_of_time(tx):
             last = attempts.last_of(tx, fax.id)

@@ -23,7 +23,7 @@ from gateway.carriers.carrier import HandingOver, Order
 from gateway.errors import ConfigurationError
 from gateway.fax import State
 from gateway.ids import new_id
-from gateway.outbox import RESOLVE, TRANSMIT
+from gateway.outbox import RESOLVE, TRANSMIT, Delay
 from gateway.restored import Restored
 from gateway.store import events as said
 from gateway.store import faxes, jobs, migrate, references, restoring, schema
@@ -218,6 +218,28 @@ async def test_nothing_is_sent_before_the_carrier_was_asked_and_what_was_sent_is
     assert {(await house.fax(each)).state for each in (sent, waiting)} == {State.DELIVERED}
     assert [attempt.ordinal for attempt in await house.attempts(sent)] == [1]
     assert await compared(house).look() is None
+
+
+async def test_nobody_is_told_of_a_fax_that_may_have_been_sent_since_the_backup(house: House) -> None:
+    """Its time is over and it is late, by the backup; the carrier knows better."""
+    sent, waiting = await house.queue(), await house.queue("+12025550143")
+    for job in [job for job in await house.claim(TRANSMIT) if job.subject == str(sent)]:
+        await house.stories[TRANSMIT](job)
+    await house.emulator.settle()
+    await went_back(house, sent, waiting)
+    past = datetime.now(UTC) - timedelta(hours=1)
+    over = update(schema.faxes).values(deadline_at=past, delay_at=past)
+    await house.db.write(lambda tx: tx.execute(over))
+    delay = Delay(house.db, house.notify, house.policy)
+    assert await house.db.write(delay.tell) == 0
+    assert await house.db.write(house.settle.expire) == 0
+    assert await house.told() == []
+    assert await compared(house).look() is not None
+    assert await house.db.write(house.settle.expire) == 1
+    assert (await house.fax(waiting)).state is State.FAILED
+    await house.reconcile.poll()
+    await house.hear()
+    assert (await house.fax(sent)).state is State.DELIVERED
 
 
 async def test_a_fax_that_the_carrier_cannot_name_holds_those_that_it_may_have_been(house: House) -> None:
