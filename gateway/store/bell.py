@@ -1,8 +1,9 @@
 """Waking the workers of other processes: LISTEN and NOTIFY of PostgreSQL, beside the transactions.
 
 A bell is rung after the commit that made a job ready, at most twenty times a second, on a connection of its own: NOTIFY
-inside the units would have them commit one after the other. A ring that is lost costs nothing but time, since workers
-look by themselves every second.
+inside the units would have them commit one after the other. It is heard no more often either, however many ring: most
+of what many ring for is taken already. A ring that is lost costs nothing but time, since workers look by themselves
+every second.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ class Bell:
         self._name = secrets.token_hex(8)
         self._wish = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._next = 0.0  # by the loop's clock, when it may be heard again
+        self._heard_of: asyncio.TimerHandle | None = None
 
     def ring(self) -> None:
         """Tell the others soon that there is something to do."""
@@ -47,6 +50,8 @@ class Bell:
         """Let go of the connection; what was to be told is told first if that is possible at once."""
         if self._task is None:
             return
+        if self._heard_of is not None:
+            self._heard_of.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
                 while self._wish.is_set() and not self._task.done():  # noqa: ASYNC110 - waits for an event to be cleared
@@ -87,5 +92,9 @@ class Bell:
                 await connection.invalidate()
 
     def _heard(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
-        if payload != self._name:
-            self._rung()
+        if payload != self._name and self._heard_of is None:
+            self._heard_of = asyncio.get_running_loop().call_at(self._next, self._pass_on)
+
+    def _pass_on(self) -> None:
+        self._heard_of, self._next = None, asyncio.get_running_loop().time() + QUIET
+        self._rung()

@@ -169,4 +169,5 @@ class Bucket(Blobs):
 
 def _log_why(error: Exception) -> None:
     """What the bucket has said is for the operator: whoever asked for something is told only that it passes."""
-    log.warning("the bucket does not do as asked", why=" ".join(str(error).split())[:500])
+    said = str(error).partition("Debug source:")[0]  # what follows says it once more, in the library's own words
+    log.warning("the bucket does not do as asked", why=" ".join(said.split())[:500])

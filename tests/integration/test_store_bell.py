@@ -60,6 +60,19 @@ async def test_a_lost_connection_is_made_again(
     assert await _heard(one, other, lambda tx: jobs.enqueue(tx, "work", "x"))
 
 
+async def test_however_many_ring_at_once_a_worker_looks_a_few_times(pair: tuple[Database, Database]) -> None:
+    one, other = pair
+    assert await _heard(one, other, lambda tx: jobs.enqueue(tx, "work", "x"))
+    heard: list[float] = []
+    other.on_ready = lambda: heard.append(time.monotonic())
+    await one.migrate(lambda tx: [tx.exec_driver_sql(f"NOTIFY faxgate_jobs, 'process {n}'") for n in range(200)])
+    async with asyncio.timeout(HANG):
+        while not heard:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)  # so long that all have been heard of
+    assert len(heard) < 50
+
+
 async def test_a_process_that_stands_still_in_a_unit_loses_its_locks(
     pair: tuple[Database, Database], postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
