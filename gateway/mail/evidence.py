@@ -121,12 +121,16 @@ def _signature(number: int, value: str, addressed: Mapping[str, list[str]]) -> S
 def _relayed(headers: Headers, authserv: str) -> list[tuple[str, str, str]]:
     """Return method, result and domain of what the relay found out: from the topmost field that it wrote (RFC 8601).
 
-    Fields below it may have come with the mail.
+    Fields below it may have come with the mail. One with the relay's name in it that cannot be read is taken for the
+    topmost: the relay repeats what a client called itself, so a client could make it unreadable (``EHLO [192.0.2.1]``
+    does) to have a field of his own believed.
     """
     for value in headers.all("Authentication-Results"):
         try:
             field = authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {_ascii(value)}")
         except (authres.AuthResError, ValueError, AttributeError, RecursionError):
+            if authserv.lower() in value.lower():
+                return []
             continue
         if str(field.authserv_id).lower() == authserv.lower():
             return [found for result in field.results[:MOST_RESULTS] if (found := _result(result))]

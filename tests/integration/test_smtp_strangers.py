@@ -212,3 +212,13 @@ async def test_what_he_claims_that_a_relay_has_found_is_not_believed(door: Door)
         door.source = "127.0.0.2"
         assert (await answer(door, found + content, f"thief@{THIEF}")).startswith("550 5.7.26")
     assert await count(door) == 0
+
+
+@pytest.mark.parametrize("repeated", ["smtp.helo=[192.0.2.1]", f"smtp.mailfrom=prvs=1;x@{THIEF}", "(sender a(b@x)"])
+async def test_a_field_of_the_relay_that_he_has_made_unreadable_does_not_uncover_his_own(
+    door: Door, repeated: str
+) -> None:
+    door.source = "127.0.0.2"
+    fields = f"Authentication-Results: mx.front.example; spf=fail {repeated}\r\nAuthentication-Results: {CLAIMS[0]}\r\n"
+    assert (await answer(door, fields.encode() + letter(), f"thief@{THIEF}")).startswith("550 5.7.26")
+    assert await count(door) == 0
