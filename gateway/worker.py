@@ -58,6 +58,7 @@ class Worker:
         self._lease = lease
         self._stories = stories
         self._rooms = rooms
+        self._waiting = claims.Waiting(rooms)
         self._poison = poison
         self._most_faults = most_faults
         self._epoch = 0
@@ -131,7 +132,10 @@ class Worker:
         def unit(tx: Tx) -> tuple[list[Job], datetime | None]:
             jobs.move_due(tx)
             mine = self._node, self._epoch
-            claimed = [job for kind, free in room.items() for job in claims.claim(tx, *mine, kind, free)]
+            there = self._waiting.kinds(tx)
+            claimed = [
+                job for kind, free in room.items() if kind in there for job in claims.claim(tx, *mine, kind, free)
+            ]
             if not any(map(claims.suspected, self._running.values())):
                 claimed += claims.claim_suspect(tx, *mine, room)
             return [job for job in claimed if not self._deadly(tx, job)], jobs.next_due(tx)

@@ -5,11 +5,11 @@ Those with which it has died again and again run one after another, and the leas
 are done, and only the one that kills is left.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, exists, literal, select, union_all, update
 
 from gateway.store.jobs import Job
 from gateway.store.schema import jobs, nodes
@@ -17,6 +17,20 @@ from gateway.store.schema.queue import IS_SUSPECT, SUSPECT
 
 #: How many suspects are looked at for one of a kind that has room.
 _LOOKED_AT = 100
+
+
+class Waiting:
+    """Which of some kinds have ready jobs that are not under suspicion. It is one statement for all of them, and always
+    the same: who looks mostly finds none of most kinds."""
+
+    def __init__(self, kinds: Iterable[str]) -> None:
+        ready = select(jobs.c.id).where(jobs.c.state == "ready", jobs.c.crashes < SUSPECT)
+        each = (select(literal(kind)).where(exists(ready.where(jobs.c.kind == kind))) for kind in kinds)
+        self._asked = union_all(*each)
+
+    def kinds(self, tx: Connection) -> set[str]:
+        """Return those of which there is one now."""
+        return set(tx.execute(self._asked).scalars())
 
 
 def claim(tx: Connection, node: str, epoch: int, kind: str, limit: int) -> list[Job]:

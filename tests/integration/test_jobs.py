@@ -123,6 +123,16 @@ async def test_only_kinds_that_were_asked_for_are_claimed(queue: Queue) -> None:
     assert await queue.claimed() == ["x"]
 
 
+async def test_it_is_known_of_which_kinds_there_are_ready_jobs(queue: Queue) -> None:
+    waiting = claims.Waiting([KIND, "later", "none", "suspect"])
+    await queue.enqueue("x")
+    await queue.do(lambda tx: jobs.enqueue(tx, "later", "y", due=datetime.now(UTC) + timedelta(hours=1)))
+    await queue.do(lambda tx: jobs.enqueue(tx, "not asked for", "z"))
+    await queue.do(lambda tx: jobs.enqueue(tx, "suspect", "w"))
+    await queue.do(lambda tx: tx.execute(update(schema.jobs).where(schema.jobs.c.kind == "suspect").values(crashes=9)))
+    assert await queue.do(waiting.kinds) == {KIND}
+
+
 async def test_dropping_leaves_what_runs(queue: Queue) -> None:
     await queue.enqueue("x")
     await queue.claim()
