@@ -65,6 +65,9 @@ def opened(
 
 def _open(data: bytes, label: str, claim: MediaType | None, height: float) -> Document:
     kind = recognised(data[:SNIFFED_BYTES], claim)
+    if not data:
+        sentence = f"{label} is empty: there is nothing in it that could be faxed"
+        raise refuse_document(Kind.DOCUMENT_BROKEN, label, sentence)
     if kind is None:
         raise refuse_document(Kind.DOCUMENT_BROKEN, label, f"{label} cannot be faxed: it is no {FAXABLE_NAMES}")
     if kind is MediaType.PDF:

@@ -39,6 +39,10 @@ class _Raw(Compat32):
 
 
 _RAW = _Raw()
+
+#: Comments within another field, and words for encodings that are none of the standard's.
+_ASIDE = re.compile(_COMMENT)
+_MISSPELT = {"8-bit": "8bit", "7-bit": "7bit"}
 _PARSER = BytesHeaderParser(policy=_RAW)
 
 #: Header blocks as nearly all are: short, every line a field or its continuation, all line ends CR LF.
@@ -119,8 +123,12 @@ class Headers:
 
     @cached_property
     def encoding(self) -> str:
-        """The Content-Transfer-Encoding in lower case, ``7bit`` when it is missing."""
-        return self.get("Content-Transfer-Encoding").strip().lower() or "7bit"
+        """The Content-Transfer-Encoding in lower case, ``7bit`` when it is missing, without comments and what some
+        programs put around it."""
+        said = self.get("Content-Transfer-Encoding").strip().lower()
+        if not said.isalnum():
+            said = _ASIDE.sub("", said).partition(";")[0].strip(" \t\"'")
+        return _MISSPELT.get(said, said) or "7bit"
 
     @cached_property
     def charset(self) -> str:

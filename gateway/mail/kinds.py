@@ -3,6 +3,7 @@
 import re
 
 from gateway.document import FAXABLE_NAMES, MediaType
+from gateway.mail import smime
 from gateway.mail.structure import Leaf
 
 #: Types that say nothing; the name of the file then counts as a claim.
@@ -62,6 +63,8 @@ def why_ignored(leaf: Leaf, name: str, *, certain: bool = False) -> str:
         return "the mail's signature"
     if parent == "multipart/encrypted":
         return "encrypted; send it without encryption"
+    if kind in GENERIC and name.lower() == smime.NAME:
+        kind = "application/pkcs7-mime"
     if kind in _CERTAIN:
         return _CERTAIN[kind]
     if kind in {"text/plain", "text/html", "text/rtf"} and (why := _why_text(leaf, name)):

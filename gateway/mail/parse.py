@@ -20,6 +20,7 @@ from gateway.mail.kinds import GENERIC, PICTURES, SHOWN, SMALL, TEXT, is_small, 
 from gateway.mail.own_text import is_own, own_leaves
 from gateway.mail.pictures import is_shown, shown_pictures
 from gateway.mail.structure import Leaf, leaves
+from gateway.mail.uuencode import written_file
 
 #: Tells a document by its first bytes.
 Sniff = Callable[[bytes], MediaType | None]
@@ -161,6 +162,8 @@ def _part(
     The mail's *own* text, where it is wanted, is a document; *shown* are the pictures that the text shows.
     """
     name, label = leaf.headers.filename, _label(index, leaf)
+    if is_own(leaf) and (written := written_file(leaf)):
+        return _holding_a_file(index, leaf, written)
     kind = MediaType(leaf.headers.media_type) if own else _document_type(leaf, name, documents)
     if kind is None:
         return _ignored(index, leaf, why_ignored(leaf, name)), None
@@ -173,6 +176,11 @@ def _part(
         return Part(index, name, kind, len(data), used=True, pages=documents.count_pages(data, label, kind)), None
     except Refusal as refusal:
         return replace(_ignored(index, leaf, refusal.reason.sentence), media_type=kind), refusal.reason
+
+
+def _holding_a_file(index: int, leaf: Leaf, written: str) -> tuple[Part, Reason]:
+    sentence = f'the text of the mail holds the file "{written}" in an old form (uuencode); attach it to the mail'
+    return _ignored(index, leaf, sentence), Reason(Kind.FORMAT_UNSUPPORTED, sentence, written)
 
 
 def _ignored(index: int, leaf: Leaf, why: str) -> Part:

@@ -6,6 +6,8 @@ The signature is not judged: who may send was decided by other evidence. What is
 from asn1crypto import cms
 
 TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+#: What the file is called everywhere (RFC 8551, 3.2.1).
+NAME = "smime.p7m"
 
 
 def signed_content(data: bytes) -> bytes | None:

@@ -86,9 +86,9 @@ class _Walk:
             return self.split(part, kind)
         if kind == MediaType.MAIL:
             return [] if part.forwarded else self._attached_mail(part, kind)
-        if kind in smime.TYPES:
+        if kind in smime.TYPES or _is_named(part, smime.NAME):
             return self._signed(part, kind)
-        if kind in tnef.TYPES or _is_winmail(part):
+        if kind in tnef.TYPES or _is_named(part, tnef.NAME):
             return self._files_of_outlook(part)
         return []
 
@@ -148,9 +148,9 @@ class _Walk:
         return Leaf(part.buffer, headers, body, end, (*part.around, kind), place)
 
 
-def _is_winmail(part: Leaf) -> bool:
-    """Some servers send Outlook's file on as one of no type."""
-    return part.headers.media_type == "application/octet-stream" and part.headers.filename.lower() == "winmail.dat"
+def _is_named(part: Leaf, name: str) -> bool:
+    """Some servers send what they do not know on as a file of no type."""
+    return part.headers.media_type == "application/octet-stream" and part.headers.filename.lower() == name
 
 
 def _sections(buffer: bytes, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -14,6 +14,8 @@ from tnefparse.mapi import decode_mapi
 
 #: Types by which mails announce it, and what it begins with.
 TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
+#: What the file is called everywhere.
+NAME = "winmail.dat"
 SIGNATURE = struct.pack("<I", 0x223E9F78)
 MOST_FILES = 100
 MOST_ATTRIBUTES = 20_000

@@ -26,6 +26,7 @@ FAULT = "454 4.7.0 logins cannot be checked at the moment; please try again late
 BROKEN_OFF = "501 5.7.0 the login was broken off"
 NO_BASE64 = "501 5.5.2 that is not base64"
 NO_CREDENTIALS = "501 5.5.2 that holds no name and password"
+FOR_ANOTHER = "535 5.7.8 nobody logs in for another here; leave the name to act for empty"
 
 #: Sends a challenge, already in base64, and returns the client's line without its end.
 Ask = Callable[[str], Awaitable[bytes]]
@@ -67,8 +68,10 @@ class Exchange:
     async def _plain(self, initial: str) -> tuple[str, str]:
         """Read ``[authorize-as] NUL name NUL password``; who acts for another is not known here."""
         words = _text(initial.encode("latin-1") if initial else await self._ask("")).split("\0")
-        if len(words) != 3 or not words[1] or words[0] not in {"", words[1]}:
+        if len(words) != 3 or not words[1]:
             raise Rejection(NO_CREDENTIALS)
+        if words[0] not in {"", words[1]}:
+            raise Rejection(FOR_ANOTHER)
         return words[1], words[2]
 
     async def _login(self, initial: str) -> tuple[str, str]:

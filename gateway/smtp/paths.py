@@ -42,7 +42,8 @@ def read_mail(argument: str, max_message_bytes: int) -> ReversePath:
         if keyword == "SIZE":
             size = _announced(value, max_message_bytes)
         elif not (keyword == "AUTH" and value) and (keyword, value.upper()) not in _BODIES:
-            raise Rejection(f"555 5.5.4 the MAIL parameter {shown(keyword)} is not supported")
+            what = f"{shown(keyword)}={shown(value)}" if keyword == "BODY" and value else shown(keyword)
+            raise Rejection(f"555 5.5.4 the MAIL parameter {what} is not supported")
     return ReversePath(path, size)
 
 

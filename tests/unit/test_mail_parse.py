@@ -1,6 +1,9 @@
 """What a mail is found to hold, and why it cannot be faxed."""
 
+import base64
+import binascii
 import hashlib
+import quopri
 from collections.abc import Sequence
 
 import pytest
@@ -213,7 +216,7 @@ def test_the_list_of_what_was_found_is_short() -> None:
         (
             Attachment("empty.pdf", b""),
             Kind.DOCUMENT_BROKEN,
-            '"empty.pdf" cannot be faxed: it is no PDF, TIFF, PNG, JPEG, GIF, WebP, HEIC, text or word processor file',
+            '"empty.pdf" is empty: there is nothing in it that could be faxed',
         ),
         (
             Attachment("long.pdf", pdf(MAX_PAGES + 1)),
@@ -263,6 +266,39 @@ def test_damaged_base64_is_told_and_never_shortened(damage: bytes) -> None:
         wrapped(b"Content-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" + damage)
     )
     assert refusal(reading) == (Kind.DOCUMENT_BROKEN, '"a.pdf" cannot be decoded: its base64 encoding is damaged')
+
+
+@pytest.mark.parametrize("written", ["base64 (of RFC 2045)", "(x) Base64", "base64;", '"base64"', " BASE64 "])
+def test_a_transfer_encoding_is_read_with_what_stands_around_it(written: str) -> None:
+    head = f"Content-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: {written}\r\n\r\n"
+    assert used(read(wrapped(head.encode() + base64.encodebytes(pdf(2))))) == [("a.pdf", 2)]
+
+
+def test_eight_bits_are_eight_bits_with_a_hyphen_too() -> None:
+    head = b"Content-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: 8-bit\r\n\r\n"
+    assert used(read(wrapped(head + pdf(2)))) == [("a.pdf", 2)]
+
+
+def uuencoded(name: str, data: bytes) -> bytes:
+    lines = [binascii.b2a_uu(data[at : at + 45]).replace(b"\n", b"\r\n") for at in range(0, len(data), 45)]
+    return f"begin 644 {name}\r\n".encode() + b"".join(lines) + b"`\r\nend\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["7bit", "quoted-printable", "base64"])
+def test_a_file_that_is_written_into_the_text_refuses_the_mail(encoding: str) -> None:
+    text = b"hello\r\n\r\n" + uuencoded("scan.pdf", pdf())
+    encoded = {"base64": base64.encodebytes, "quoted-printable": quopri.encodestring}.get(encoding, bytes)(text)
+    head = f"Content-Type: text/plain\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
+    reading = read(wrapped(head.encode() + encoded, b"Content-Type: application/pdf; name=a.pdf\r\n\r\n" + pdf()))
+    sentence = 'the text of the mail holds the file "scan.pdf" in an old form (uuencode); attach it to the mail'
+    assert refusal(reading) == (Kind.FORMAT_UNSUPPORTED, sentence)
+
+
+def test_a_text_that_only_speaks_of_such_a_file_is_a_text() -> None:
+    text = b"Content-Type: text/plain\r\n\r\nIt says\r\nbegin 644 scan.pdf\r\nand then nonsense.\r\n"
+    reading = read(wrapped(text, b"Content-Type: application/pdf; name=a.pdf\r\n\r\n" + pdf()))
+    assert used(reading) == [("a.pdf", 1)]
+    assert reading.refusal is None
 
 
 def test_an_unknown_transfer_encoding_is_told() -> None:

@@ -148,11 +148,12 @@ def test_winmail_dat_in_winmail_dat_is_opened_once() -> None:
 # -- S/MIME ------------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_signed_into_one_file_is_taken_out_and_faxed() -> None:
+@pytest.mark.parametrize("kind", ["application/pkcs7-mime", "application/octet-stream"])
+def test_what_was_signed_into_one_file_is_taken_out_and_faxed(kind: str) -> None:
     entity = wrapped(
         b"Content-Type: text/plain\r\n\r\nhello", b"Content-Type: application/pdf; name=a.pdf\r\n\r\n" + pdf(2)
     )
-    reading = read_with(Attachment("smime.p7m", sealed(entity), "application/pkcs7-mime"))
+    reading = read_with(Attachment("smime.p7m", sealed(entity), kind))
     assert used(reading) == [("a.pdf", 2)]
     assert reading.refusal is None
 
@@ -161,7 +162,7 @@ def test_what_was_signed_into_one_file_is_taken_out_and_faxed() -> None:
 ENVELOPED = b"0\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03\xa0\x80"
 
 
-@pytest.mark.parametrize("kind", ["application/pkcs7-mime", "application/x-pkcs7-mime"])
+@pytest.mark.parametrize("kind", ["application/pkcs7-mime", "application/x-pkcs7-mime", "application/octet-stream"])
 def test_an_encrypted_mail_is_refused_with_that_reason(kind: str) -> None:
     assert refusal(read_with(Attachment("smime.p7m", ENVELOPED, kind))) == (
         Kind.DOCUMENT_ENCRYPTED,

@@ -47,7 +47,7 @@ def test_mail_is_read(argument: str, path: str, size: int) -> None:
         ("FROM:<a@b.example> SIZE", "501 5.5.4"),
         ("FROM:<a@b.example> =5", "501 5.5.4"),
         ("FROM:<a@b.example> SIZE=" + "9" * 30, "501 5.5.4"),
-        ("FROM:<a@b.example> BODY=BINARYMIME", "555 5.5.4"),
+        ("FROM:<a@b.example> BODY=BINARYMIME", "555 5.5.4 the MAIL parameter BODY=BINARYMIME is not"),
         ("FROM:<a@b.example> SMTPUTF8", "555 5.5.4"),
         ("FROM:<a@b.example> RET=HDRS", "555 5.5.4"),
         ("FROM:<a@b.example> AUTH", "555 5.5.4"),
