@@ -93,8 +93,10 @@ class Settle:
         if not attempts.change(tx, attempt.id, open_or_lost, state=AttemptState.DELIVERED, **facts):
             return
         withdraw(tx, attempt)
-        past = {"held_reason": "", "failure_reason": "", "next_try_at": None}
-        if faxes.change(tx, attempt.fax_id, LIVE, state=State.DELIVERED, **past, **facts):
+        past = {"held_reason": "", "failure_reason": "", "failure_text": "", "next_try_at": None}
+        # Also one that ended without it: its sender was told so, or that nobody knows, and must not send it again.
+        when = [*LIVE, State.FAILED, State.CANCELED] if attempt.state is AttemptState.VOID else LIVE
+        if faxes.change(tx, attempt.fax_id, when, state=State.DELIVERED, **past, **facts):
             self._end(tx, attempt.fax_id, Tale.RECEIPT)
             metrics.pages.labels("outbound").inc(event.pages or 0)
             if attempt.state is AttemptState.VOID:

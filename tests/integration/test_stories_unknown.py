@@ -380,6 +380,28 @@ async def test_who_sent_a_fax_that_was_given_up_is_not_told_that_it_did_not_arri
     assert "not delivered" not in text + mail.subject
 
 
+async def test_what_was_given_up_by_a_person_and_arrives_after_all_has_arrived(house: House) -> None:
+    fax_id, old = await held(house)
+    await house.db.write(lambda tx: house.command.cancel(tx, fax_id))
+    await house.hear_of(said(Happened.DELIVERED, "ghost", client_state=old.client_state, pages=1))
+    fax = await house.fax(fax_id)
+    assert (fax.state, fax.failure_reason, fax.failure_text, fax.pages_sent) == (State.DELIVERED, "", "", 1)
+    assert await house.told(Tale.RECEIPT, Tale.FAILURE) == [("failure", SENDER), ("receipt", SENDER)]
+
+
+async def test_what_was_sent_anew_in_vain_and_had_arrived_has_arrived(house: House) -> None:
+    fax_id, old = await held(house)
+    house.emulator.settings.pace = 20
+    await house.db.write(lambda tx: house.command.release(tx, fax_id))
+    await house.step(TRANSMIT)
+    (anew,) = house.sent()
+    no_fax = "receiver_invalid_number_format"
+    await house.hear_of(said(Happened.FAILED, anew.id, client_state=anew.client_state, failure_reason=no_fax))
+    assert (await house.fax(fax_id)).state is State.FAILED
+    await house.hear_of(said(Happened.DELIVERED, "ghost", client_state=old.client_state, pages=1))
+    assert (await house.fax(fax_id)).state is State.DELIVERED
+
+
 async def test_a_cancelled_fax_whose_attempt_was_lost_is_not_sent_anew(house: House) -> None:
     fax_id, _ = await unknown(house, accepted=False)
     await house.db.write(lambda tx: house.command.cancel(tx, fax_id))
