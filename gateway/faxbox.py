@@ -11,8 +11,9 @@ import re2
 
 #: How well an entry of the permission list fits a sender; a higher one wins.
 EXACT, WILDCARD, PATTERN, NO_MATCH = 3, 2, 1, 0
-#: An entry that is an address means this address; read as an expression, its dots would let others in.
-_ADDRESS = re.compile(r"[\w%'-]+(?:[.+][\w%'-]+)*@[\w-]+(?:\.[\w-]+)*")
+#: An entry that is an address means this address; read as an expression, its dots would let others in. These are the
+#: characters of an address (RFC 5322, 3.2.3) that have no meaning in an expression.
+_ADDRESS = re.compile(r"[\w%'!#&/=`~-]+(?:[.+][\w%'!#&/=`~-]+)*@[\w-]+(?:\.[\w-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
