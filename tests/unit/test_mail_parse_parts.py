@@ -103,6 +103,25 @@ def test_an_attached_text_is_a_document_and_the_mails_own_is_not() -> None:
     assert whys(reading)[0] == "the text of the mail is not faxed"
 
 
+@pytest.mark.parametrize(
+    ("declared", "written", "encoding"),
+    [
+        ("iso-8859-1", "\u201cPay\u201d \u2013 100 \u20ac", "cp1252"),
+        ("ISO-8859-1", "100 \u20ac", "cp1252"),
+        ("iso-8859-8-i", "\u05e9\u05dc\u05d5\u05dd", "iso-8859-8"),
+        ("windows-874", "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35", "cp874"),
+        ("gb2312", "\u6731\u9555\u57fa", "gbk"),
+        ("ks_c_5601-1987", "\ub620\ubc29\uac01\ud558", "cp949"),
+        ("shift_jis", "\u2460 \u9ad9\u6a4b", "cp932"),
+        ("windows-1251", "\u041f\u0440\u0438\u0432\u0435\u0442", "cp1251"),
+    ],
+)
+def test_a_text_is_read_in_the_alphabet_that_its_sender_means(declared: str, written: str, encoding: str) -> None:
+    head = f"Content-Type: text/plain; charset={declared}; name=a.txt\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+    message = wrapped(head.encode() + written.encode(encoding))
+    assert extract(message, 0).data.decode() == written
+
+
 def test_a_piece_of_text_that_exchange_put_between_attachments_is_none() -> None:
     reading = read_with(Attachment("a.pdf", pdf()), Attachment("ATT00001.txt", b"--\nBob", "text/plain"))
     assert used(reading) == [("a.pdf", 1)]
