@@ -20,7 +20,15 @@ def shown_pictures(found: Sequence[Leaf]) -> frozenset[str]:
 
 
 def is_shown(leaf: Leaf, shown: frozenset[str]) -> bool:
-    """Say whether a picture belongs to the text of the mail; *shown* are the Content-IDs in its HTML."""
-    if leaf.headers.disposition == "inline" or (leaf.around and leaf.around[-1] == "multipart/related"):
+    """Say whether a picture belongs to the text of the mail; *shown* are the Content-IDs in its HTML.
+
+    One that is the whole mail has no text around it. One that is declared an attachment is one, also where a server has
+    put everything into one group with the text, unless the text shows it.
+    """
+    if not leaf.around:
+        return False
+    if leaf.headers.content_id and leaf.headers.content_id in shown:
         return True
-    return bool(leaf.headers.content_id) and leaf.headers.content_id in shown
+    if leaf.headers.disposition == "attachment":
+        return False
+    return leaf.headers.disposition == "inline" or leaf.around[-1] == "multipart/related"

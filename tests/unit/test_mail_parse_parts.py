@@ -50,6 +50,7 @@ def test_a_mail_that_is_a_picture_is_faxed_whatever_its_size() -> None:
     """A scanner's mail has no text and no attachment: it is the page."""
     head = b"Content-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n"
     assert used(read(b"From: a@x.example\r\n" + head + png())) == [("", 1)]
+    assert used(read(b"Content-Disposition: inline\r\n" + head + png())) == [("", 1)]
 
 
 def test_a_picture_that_the_text_shows_is_a_logo() -> None:
@@ -67,6 +68,18 @@ def test_a_picture_that_the_text_shows_is_a_logo() -> None:
 
     related = read(wrapped(html, cid.replace(b"Logo", b"other") + SCAN, kind='multipart/related; boundary="b"'))
     assert whys(related)[1] == "a picture shown in the text of the mail"
+
+
+def test_a_picture_that_is_declared_an_attachment_is_a_page_beside_those_that_the_text_shows() -> None:
+    """Some servers put what is attached and what is shown into one group."""
+    attached = b"Content-Type: image/png; name=scan.png\r\nContent-Disposition: attachment\r\n"
+    binary = b"Content-Transfer-Encoding: binary\r\n\r\n" + SCAN
+    html = b"Content-Type: text/html\r\n\r\n<img src='cid:logo@x'>"
+    logo = attached.replace(b"scan", b"logo") + b"Content-ID: <logo@x>\r\n" + binary
+    document = b"Content-Type: application/pdf; name=a.pdf\r\n\r\n" + pdf()
+    reading = read(wrapped(html, logo, attached + binary, document, kind='multipart/related; boundary="b"'))
+    assert used(reading) == [("scan.png", 1), ("a.pdf", 1)]
+    assert whys(reading)[1] == "a picture shown in the text of the mail"
 
 
 @pytest.mark.parametrize(
