@@ -1,11 +1,13 @@
 """Text as pages: files of plain text, and HTML by what it says."""
 
 import codecs
+import re
 from collections.abc import Iterator
 from itertools import islice
 
 from PIL import Image, ImageDraw
 
+from gateway.alphabets import read_as
 from gateway.document import MAX_PAGES, MediaType
 from gateway.documents import fonts
 from gateway.documents.dots import Dots
@@ -27,6 +29,8 @@ _MARKS = {
 }
 #: Control characters that texts have.
 _ALLOWED = set("\t\n\r\f\v\x1a\x1b\b")
+_META = re.compile(rb"<meta\b[^>]{0,200}?\bcharset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
+_META_WITHIN = 4096
 _SHOWN_MISSING = 5
 _RULE = 4
 #: A block has a line at least: so many fill more pages than a fax may have, of any paper.
@@ -40,7 +44,7 @@ class TextFile:
         """Lay *data* out; raises Refusal(DOCUMENT_BROKEN) when it is no text, empty, or no font has its letters."""
         self.label = label
         self.media_type = media_type
-        text = decoded(data)
+        text = decoded(data, _declared(data) if media_type is MediaType.HTML else "")
         if text is None:
             raise self._refused("is not the text that it claims to be; send it as a PDF")
         told = html_blocks(text) if media_type is MediaType.HTML else text_blocks(text)
@@ -79,16 +83,23 @@ class TextFile:
         return refuse_document(Kind.DOCUMENT_BROKEN, self.label, f"{self.label} {what}")
 
 
-def decoded(data: bytes) -> str | None:
-    """Return the text that *data* is by its byte order mark, in UTF-8 or, failing that, in Windows' Western alphabet;
-    None when it is no text."""
+def decoded(data: bytes, declared: str = "") -> str | None:
+    """Return the text that *data* is by its byte order mark, in UTF-8 or, failing that, in the charset *declared* or in
+    Windows' Western alphabet; None when it is no text."""
     for mark, encoding in _MARKS.items():
         if data.startswith(mark):
             return _clean(data[len(mark) :].decode(encoding, "replace"))
     try:
         return _clean(data.decode("utf-8"))
     except UnicodeDecodeError:
-        return _clean(data.decode("cp1252", "replace"))
+        read = read_as(data, declared) if declared else None
+        return _clean(data.decode("cp1252", "replace") if read is None else read)
+
+
+def _declared(html: bytes) -> str:
+    """Return the charset that an HTML page says it is in, "" when it does not (HTML, 4.2.5.4: near its beginning)."""
+    match = _META.search(html, 0, _META_WITHIN)
+    return match[1].decode("ascii") if match else ""
 
 
 def _clean(text: str) -> str | None:

@@ -154,6 +154,21 @@ def test_what_is_no_text_is_refused_by_name(data: bytes, kind: MediaType | None,
     assert words in reason.sentence
 
 
+@pytest.mark.parametrize(
+    "meta",
+    [
+        '<meta charset="windows-1251">',
+        "<META CHARSET = Windows-1251 >",
+        '<meta http-equiv="Content-Type" content="text/html; charset=windows-1251">',
+    ],
+)
+def test_html_is_read_in_the_alphabet_that_it_declares(meta: str) -> None:
+    page = f"<html><head>{meta}</head><p>\u041f\u0440\u0438\u0432\u0435\u0442"
+    said = seen(page.encode("cp1251"), MediaType.HTML)
+    assert not ImageChops.difference(said, seen(page.encode(), MediaType.HTML)).getbbox(), "in UTF-8, as a mail has it"
+    assert ImageChops.difference(said, seen(page.encode("cp1251").replace(b"1251", b"1253"), MediaType.HTML)).getbbox()
+
+
 def test_html_is_read_as_it_is_read_aloud() -> None:
     html = """<!DOCTYPE html><html><head><title>No</title><style>p { color: red }</style></head>
         <body onload="bad()"><h1>Referral</h1><p>Dear <b>Dr</b>&nbsp;Smith,<br>thank   you &amp;
