@@ -8,14 +8,16 @@ what its sender attached.
 """
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+from gateway.address import shown
 from gateway.document import FAXABLE, FAXABLE_NAMES, Automatic, MediaType, Part, Reading, claimed
 from gateway.errors import Kind, Reason, Refusal, refuse
 from gateway.mail.content import Undecodable, content, estimated_size, head, text
-from gateway.mail.headers import Headers, display_text, message_id, plain_address
+from gateway.mail.headers import Headers, display_text, message_id, plain_address, unreadable
 from gateway.mail.kinds import GENERIC, PICTURES, SHOWN, SMALL, TEXT, is_small, why_ignored
 from gateway.mail.own_text import is_own, own_leaves
 from gateway.mail.pictures import is_shown, shown_pictures
@@ -35,6 +37,11 @@ Check = Callable[[int, str], None]
 _SNIFFED = 1024
 _TEXTS = frozenset({MediaType.TEXT, MediaType.HTML})
 _MOST_RECEIVED = 50
+_BREAKS = (b"\r\n", b"\n", b"\r")
+_BLANK = (b"\n\r\n", b"\n\n", b"\r\r")
+_MIME_FIELD = re.compile(rb"^content-(?:type|transfer-encoding|disposition)[ \t]*:", re.IGNORECASE | re.MULTILINE)
+#: So far behind such a line the rest of the header is looked for.
+_SPILLED = 16 * 1024
 #: Fields that mark an automatic mail (RFC 3834, 5), and those of older programs.
 _AUTOREPLIES = ("Auto-Submitted", "X-Autoreply", "X-Autorespond", "X-Autoresponse")
 _SUBJECT_CHARACTERS = 200
@@ -103,13 +110,14 @@ def _judge(
     message: bytes, headers: Headers, start: int, documents: Documents, body: str
 ) -> tuple[tuple[Part, ...], Reason | None]:
     try:
+        _check_header(message, start)
         found = leaves(message, headers, start, len(message))
     except Refusal as refusal:
         return (), refusal.reason
     own = set(own_leaves(found)) if body != "ignore" else set()
     faxed = own if body == "alone" else set()
-    shown = shown_pictures(found)
-    judged = [_part(index, leaf, documents, shown, own=index in faxed) for index, leaf in enumerate(found)]
+    pictures = shown_pictures(found)
+    judged = [_part(index, leaf, documents, pictures, own=index in faxed) for index, leaf in enumerate(found)]
     if body == "cover":
         judged = [(replace(part, why=_NOTE) if part.index in own else part, reason) for part, reason in judged]
     parts = tuple(part for part, _ in judged)
@@ -121,6 +129,16 @@ def _judge(
     except Refusal as refusal:
         return parts, refusal.reason
     return parts, None
+
+
+def _check_header(message: bytes, start: int) -> None:
+    """Refuse a mail whose header is cut short by a line that is no field: the rest of it, with what says how the mail
+    is put together, would be the beginning of its text, and the files in it pages of letters and digits."""
+    header = message[:start]
+    whole = header.endswith(_BLANK) or header in _BREAKS
+    if not whole and _MIME_FIELD.search(message, start, start + _SPILLED):
+        line = message[start : start + 80].splitlines()[0].decode("latin-1")
+        raise unreadable(f'the line "{shown(line)}" in its header is no header field')
 
 
 def _check_together(parts: tuple[Part, ...], documents: Documents) -> None:

@@ -342,6 +342,21 @@ def test_a_delivery_report_is_recognised() -> None:
     assert read(message).automatic is Automatic.REPORT
 
 
+def test_a_header_that_is_cut_short_does_not_make_pages_of_the_files_below() -> None:
+    """Read as its text, a mail is a fax of base64."""
+    spoilt = mail().replace(b"MIME-Version", b"no field at all\r\nMIME-Version")
+    for body in ("ignore", "alone"):
+        kind, sentence = refusal(parse.read(spoilt, DOCUMENTS, body))
+        assert kind is Kind.MESSAGE_UNREADABLE
+        assert sentence == 'the mail cannot be read: the line "no field at all" in its header is no header field'
+    kind, sentence = refusal(parse.read(b"no field\r\n" + mail(), DOCUMENTS, "alone"))
+    assert '"no field"' in sentence
+    assert parse.read(b"\r\nContent-Type: x\r\n", DOCUMENTS, "alone").refusal is None
+    # A text right below the header is one.
+    for text in (b"Hello\r\nBob\r\n", b"\r\nHello\r\nContent-Type: x\r\n", b"\r\nContent-Type: x\r\n"):
+        assert parse.read(b"From: a@x.example\r\n" + text, DOCUMENTS, "alone").refusal is None
+
+
 def test_a_part_is_extracted_by_its_index() -> None:
     message = mail([Attachment("a.pdf", pdf(1)), Attachment("b.tif", tiff(2), "image/tiff")])
     assert parse.extract(message, 1) == ('"a.pdf"', pdf(1), MediaType.PDF)
