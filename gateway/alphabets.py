@@ -19,8 +19,8 @@ _MEANT = {
     "x-mac-roman": "mac_roman",
     "x-mac-cyrillic": "mac_cyrillic",
 }
-#: Codecs for programs; some take the square of what they are given.
-_NONE = frozenset({"idna", "punycode", "unicode_escape", "raw-unicode-escape", "unicode-escape", "undefined"})
+#: Codecs for programs, by their own names; some take the square of what they are given.
+_NONE = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined"})
 
 
 def read_as(raw: bytes, charset: str) -> str | None:

@@ -84,8 +84,7 @@ class Archive:
         if changes.get("to_written"):
             new = replace(new, to_number=self._number(tx, new))
         self._limits.check(new.to_number)
-        earlier = None if once is None else taken_before(tx, new, once)
-        if earlier is not None:
+        if (earlier := taken_before(tx, new, once)) is not None:
             return earlier
         (entered,) = enter(tx, self._limits, [replace(new, **self._documents(tx, old, new.id))])
         if also is not None:

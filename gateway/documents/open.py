@@ -22,7 +22,7 @@ from gateway.documents.dots import Dots
 from gateway.documents.image_file import ImageFile
 from gateway.documents.pdf import Pdf
 from gateway.documents.raster import PAPER_HEIGHT, Raster
-from gateway.documents.refusal import needs_office, refuse_document
+from gateway.documents.refusal import needs_office, refuse_document, refuse_empty
 from gateway.documents.text_file import TextFile
 from gateway.documents.tiff import Tiff
 from gateway.errors import Kind, Refusal
@@ -64,10 +64,9 @@ def opened(
 
 
 def _open(data: bytes, label: str, claim: MediaType | None, height: float) -> Document:
-    kind = recognised(data[:SNIFFED_BYTES], claim)
     if not data:
-        sentence = f"{label} is empty: there is nothing in it that could be faxed"
-        raise refuse_document(Kind.DOCUMENT_BROKEN, label, sentence)
+        raise refuse_empty(label)
+    kind = recognised(data[:SNIFFED_BYTES], claim)
     if kind is None:
         raise refuse_document(Kind.DOCUMENT_BROKEN, label, f"{label} cannot be faxed: it is no {FAXABLE_NAMES}")
     if kind is MediaType.PDF:

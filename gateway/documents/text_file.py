@@ -17,7 +17,7 @@ from gateway.documents.ink import ink
 from gateway.documents.layout import BELOW, DPI, MONO, SIDE, WIDTH, Block, pages
 from gateway.documents.lettering import write
 from gateway.documents.raster import Raster
-from gateway.documents.refusal import refuse_document
+from gateway.documents.refusal import refuse_document, refuse_empty
 from gateway.errors import Kind, Refusal
 
 _MARKS = {
@@ -50,7 +50,7 @@ class TextFile:
         told = html_blocks(text) if media_type is MediaType.HTML else text_blocks(text)
         blocks = list(islice(told, _MOST_BLOCKS))
         if not any(block.text.strip() for block in blocks):
-            raise self._refused("is empty: there is nothing in it that could be faxed")
+            raise refuse_empty(label)
         missing = fonts.missing("".join(block.text for block in blocks))
         if missing:
             shown = " ".join(missing[:_SHOWN_MISSING])
@@ -92,7 +92,7 @@ def decoded(data: bytes, declared: str = "") -> str | None:
     try:
         return _clean(data.decode("utf-8"))
     except UnicodeDecodeError:
-        read = read_as(data, declared) if declared else None
+        read = read_as(data, declared)
         return _clean(data.decode("cp1252", "replace") if read is None else read)
 
 

@@ -183,8 +183,7 @@ class Submit:
     def _keep(
         self, tx: Tx, fax: Fax, kept: Sequence[Kept], also: Callable[[Tx, Fax], None] | None, once: Once | None
     ) -> Fax:
-        earlier = None if once is None else taken_before(tx, fax, once)
-        if earlier is not None:
+        if (earlier := taken_before(tx, fax, once)) is not None:
             return earlier
         (entered,) = enter(tx, self._limits, [fax])
         for document in kept:
@@ -194,9 +193,11 @@ class Submit:
         return entered
 
 
-def taken_before(tx: Tx, fax: Fax, once: Once) -> Fax | None:
-    """Return the fax of the same request as that which asks for *fax*, None when there is none. Raises Refusal(INVALID)
-    for one to another number."""
+def taken_before(tx: Tx, fax: Fax, once: Once | None) -> Fax | None:
+    """Return the fax of the same request as that which asks for *fax*; None when there is none, or nothing says which
+    requests are the same. Raises Refusal(INVALID) for one to another number."""
+    if once is None:
+        return None
     owner = mailbag.first_fax(tx, once.key, fax.id, once.lasts, since=once.since, unless=())
     earlier = faxes.get(tx, owner) if owner != fax.id else None
     if earlier is not None and earlier.to_number != fax.to_number:

@@ -25,6 +25,9 @@ _LINE = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
 #: A line that belongs to a header block: a field's beginning, its continuation, or an mbox separator.
 _FIELD = re.compile(rb"From |[\x21-\x39\x3b-\x7e]*:|[\t ]")
 _COMMENT = r"\([^()\\]*\)"
+#: Comments within another field, and words for encodings that are none of the standard's.
+_ASIDE = re.compile(_COMMENT)
+_MISSPELT = {"8-bit": "8bit", "7-bit": "7bit"}
 _PHRASE = rf'(?:"(?:[^"\\]|\\.)*"|{_COMMENT}|[^"<>(),;:\\])*'
 _FROM = re.compile(rf"{_PHRASE}<([^<>\s]+)>\s*(?:{_COMMENT})?|([^<>()\s\",;:\\]+)\s*(?:{_COMMENT})?")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,40}/[a-z0-9!#$&^_.+-]{1,80}")
@@ -39,10 +42,6 @@ class _Raw(Compat32):
 
 
 _RAW = _Raw()
-
-#: Comments within another field, and words for encodings that are none of the standard's.
-_ASIDE = re.compile(_COMMENT)
-_MISSPELT = {"8-bit": "8bit", "7-bit": "7bit"}
 _PARSER = BytesHeaderParser(policy=_RAW)
 
 #: Header blocks as nearly all are: short, every line a field or its continuation, all line ends CR LF.

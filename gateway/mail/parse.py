@@ -134,8 +134,7 @@ def _judge(
 def _check_header(message: bytes, start: int) -> None:
     """Refuse a mail whose header is cut short by a line that is no field: the rest of it, with what says how the mail
     is put together, would be the beginning of its text, and the files in it pages of letters and digits."""
-    header = message[:start]
-    whole = header.endswith(_BLANK) or header in _BREAKS
+    whole = message.endswith(_BLANK, 0, start) or message[:start] in _BREAKS
     if not whole and _MIME_FIELD.search(message, start, start + _SPILLED):
         line = message[start : start + 80].splitlines()[0].decode("latin-1")
         raise unreadable(f'the line "{shown(line)}" in its header is no header field')

@@ -42,7 +42,7 @@ class Question:
     @property
     def seen(self) -> str:
         """What is asked about, as the answer must name it: "" where the answer is the same whatever became of it."""
-        return "" if self.decision.only else _seen(self.fax)
+        return "" if self.decision.only else f"{self.fax.state.value} {self.fax.tries}"
 
 
 class Decide:
@@ -98,10 +98,6 @@ class Decide:
 
 def _open_in(decision: Decision) -> frozenset[State]:
     return STOPPABLE if decision.only == Answer.CANCEL else WAITING
-
-
-def _seen(fax: Fax) -> str:
-    return f"{fax.state.value} {fax.tries}"
 
 
 def _done(fax: Fax, answer: Answer) -> Action:

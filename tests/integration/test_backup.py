@@ -197,12 +197,18 @@ async def enqueue(house: House, fax_id: UUID) -> None:
     await house.db.write(unit)
 
 
-async def test_nothing_is_sent_before_the_carrier_was_asked_and_what_was_sent_is_not_sent_again(house: House) -> None:
+async def sent_since(house: House) -> tuple[UUID, UUID]:
+    """Go back to a backup of before the first of two faxes was sent."""
     sent, waiting = await house.queue(), await house.queue("+12025550143")
     for job in [job for job in await house.claim(TRANSMIT) if job.subject == str(sent)]:
         await house.stories[TRANSMIT](job)
     await house.emulator.settle()
     await went_back(house, sent, waiting)
+    return sent, waiting
+
+
+async def test_nothing_is_sent_before_the_carrier_was_asked_and_what_was_sent_is_not_sent_again(house: House) -> None:
+    sent, waiting = await sent_since(house)
     for fax_id in (sent, waiting):
         await enqueue(house, fax_id)
     await house.step(TRANSMIT, 2)
@@ -222,11 +228,7 @@ async def test_nothing_is_sent_before_the_carrier_was_asked_and_what_was_sent_is
 
 async def test_nobody_is_told_of_a_fax_that_may_have_been_sent_since_the_backup(house: House) -> None:
     """Its time is over and it is late, by the backup; the carrier knows better."""
-    sent, waiting = await house.queue(), await house.queue("+12025550143")
-    for job in [job for job in await house.claim(TRANSMIT) if job.subject == str(sent)]:
-        await house.stories[TRANSMIT](job)
-    await house.emulator.settle()
-    await went_back(house, sent, waiting)
+    sent, waiting = await sent_since(house)
     past = datetime.now(UTC) - timedelta(hours=1)
     over = update(schema.faxes).values(deadline_at=past, delay_at=past)
     await house.db.write(lambda tx: tx.execute(over))

@@ -340,12 +340,18 @@ async def test_a_persons_word_sends_it_again(house: House) -> None:
     assert await house.jobs(RESOLVE) == []
 
 
-async def test_what_was_sent_anew_is_stopped_when_the_first_has_arrived_after_all(house: House) -> None:
+async def under_way_anew(house: House) -> tuple[UUID, Attempt, EmulatedFax]:
+    """Make a fax that a person has sent again: itself, its first attempt, and what the carrier is at now."""
     fax_id, old = await held(house)
     house.emulator.settings.pace = 20
     await house.db.write(lambda tx: house.command.release(tx, fax_id))
     await house.step(TRANSMIT)
     (anew,) = house.sent()
+    return fax_id, old, anew
+
+
+async def test_what_was_sent_anew_is_stopped_when_the_first_has_arrived_after_all(house: House) -> None:
+    fax_id, old, anew = await under_way_anew(house)
     await house.hear_of(said(Happened.DELIVERED, "ghost", client_state=old.client_state, pages=1))
     assert (await house.fax(fax_id)).state is State.DELIVERED
     await house.step("cancel")
@@ -390,11 +396,7 @@ async def test_what_was_given_up_by_a_person_and_arrives_after_all_has_arrived(h
 
 
 async def test_what_was_sent_anew_in_vain_and_had_arrived_has_arrived(house: House) -> None:
-    fax_id, old = await held(house)
-    house.emulator.settings.pace = 20
-    await house.db.write(lambda tx: house.command.release(tx, fax_id))
-    await house.step(TRANSMIT)
-    (anew,) = house.sent()
+    fax_id, old, anew = await under_way_anew(house)
     no_fax = "receiver_invalid_number_format"
     await house.hear_of(said(Happened.FAILED, anew.id, client_state=anew.client_state, failure_reason=no_fax))
     assert (await house.fax(fax_id)).state is State.FAILED
