@@ -187,7 +187,9 @@ async def test_what_is_meant_to_take_long_takes_no_time(door: Door) -> None:
     assert "the body was changed" in await answer(door, spaces, f"thief@{THIEF}")
     comments = b"To: " + b"\r\n ".join([b"(" * 250] * 60) + b"\r\n"
     content = comments + letter().replace(f"To: {NUMBER}\r\n".encode(), b"")
-    assert "does not cover To and Cc" in await answer(door, signed(content), f"thief@{THIEF}")
+    # Python 3.11.2 finds a number in such a field, later ones do not; neither is one that the mail is for.
+    told = await answer(door, signed(content), f"thief@{THIEF}")
+    assert "does not cover To and Cc" in told or "Cc that its DKIM signature covers do not name every number" in told
 
 
 # -- the words of a relay ----------------------------------------------------------------------------------------------
