@@ -102,6 +102,11 @@ class Headers:
             fields.setdefault(name.lower(), []).append(value)
         return fields
 
+    @property
+    def empty(self) -> bool:
+        """True when there is no field at all."""
+        return not self._fields
+
     def default_type(self, media_type: str) -> None:
         """Say what the part is when it does not say itself (parts of a multipart/digest are mails)."""
         self._message.set_default_type(media_type)

@@ -3,13 +3,7 @@
 import re
 
 from gateway.document import FAXABLE_NAMES, MediaType
-from gateway.mail import smime
-from gateway.mail.structure import Leaf
-
-#: Types that say nothing; the name of the file then counts as a claim.
-GENERIC = frozenset(
-    {"application/octet-stream", "application/binary", "application/download", "application/force-download"}
-)
+from gateway.mail.structure import Leaf, meant_type
 
 #: Documents that are logos as often as pages.
 PICTURES = frozenset({MediaType.PNG, MediaType.JPEG, MediaType.GIF, MediaType.WEBP, MediaType.HEIC})
@@ -57,14 +51,12 @@ _BY_KIND = {
 
 def why_ignored(leaf: Leaf, name: str, *, certain: bool = False) -> str:
     """Return the sentence that says why *leaf* is not faxed; with *certain*, "" when its content may still decide."""
-    kind = leaf.headers.media_type
+    kind = meant_type(leaf.headers)
     parent = leaf.around[-1] if leaf.around else ""
     if parent == "multipart/signed" and leaf.place > 0:
         return "the mail's signature"
     if parent == "multipart/encrypted":
         return "encrypted; send it without encryption"
-    if kind in GENERIC and name.lower() == smime.NAME:
-        kind = "application/pkcs7-mime"
     if kind in _CERTAIN:
         return _CERTAIN[kind]
     if kind in {"text/plain", "text/html", "text/rtf"} and (why := _why_text(leaf, name)):

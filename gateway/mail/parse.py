@@ -2,15 +2,16 @@
 
 Which parts are faxed: documents (``FAXABLE``), told by their first bytes as well as by their declared type, in the
 order of the message, also those of an attached mail (one level), of Outlook's winmail.dat and of a signed file. A
-picture is one when it is attached: not when the text shows it, and not when it is as small as a logo. Every other part
+picture is one when it is attached: not when the text shows it, and not when it is as small as a logo; where nothing
+else was sent, also one that is placed within the text, as telephones place photos. Every other part
 is listed with a sentence that says why it is not. A document that cannot be faxed refuses the mail: a fax must not lack
 what its sender attached.
 """
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from gateway.address import shown
@@ -18,10 +19,10 @@ from gateway.document import FAXABLE, FAXABLE_NAMES, Automatic, MediaType, Part,
 from gateway.errors import Kind, Reason, Refusal, refuse
 from gateway.mail.content import Undecodable, content, estimated_size, head, text
 from gateway.mail.headers import Headers, display_text, message_id, plain_address, unreadable
-from gateway.mail.kinds import GENERIC, PICTURES, SHOWN, SMALL, TEXT, is_small, why_ignored
+from gateway.mail.kinds import PICTURES, SHOWN, SMALL, TEXT, is_small, why_ignored
 from gateway.mail.own_text import is_own, own_leaves
 from gateway.mail.pictures import is_shown, shown_pictures
-from gateway.mail.structure import Leaf, leaves
+from gateway.mail.structure import GENERIC, MIME_FIELD, SPILLED, Leaf, leaves
 from gateway.mail.uuencode import written_file
 
 #: Tells a document by its first bytes.
@@ -39,9 +40,6 @@ _TEXTS = frozenset({MediaType.TEXT, MediaType.HTML})
 _MOST_RECEIVED = 50
 _BREAKS = (b"\r\n", b"\n", b"\r")
 _BLANK = (b"\n\r\n", b"\n\n", b"\r\r")
-_MIME_FIELD = re.compile(rb"^content-(?:type|transfer-encoding|disposition)[ \t]*:", re.IGNORECASE | re.MULTILINE)
-#: So far behind such a line the rest of the header is looked for.
-_SPILLED = 16 * 1024
 #: Fields that mark an automatic mail (RFC 3834, 5), and those of older programs.
 _AUTOREPLIES = ("Auto-Submitted", "X-Autoreply", "X-Autorespond", "X-Autoresponse")
 _SUBJECT_CHARACTERS = 200
@@ -115,9 +113,7 @@ def _judge(
     except Refusal as refusal:
         return (), refusal.reason
     own = set(own_leaves(found)) if body != "ignore" else set()
-    faxed = own if body == "alone" else set()
-    pictures = shown_pictures(found)
-    judged = [_part(index, leaf, documents, pictures, own=index in faxed) for index, leaf in enumerate(found)]
+    judged = _judge_parts(found, documents, own, faxed=own if body == "alone" else set())
     if body == "cover":
         judged = [(replace(part, why=_NOTE) if part.index in own else part, reason) for part, reason in judged]
     parts = tuple(part for part, _ in judged)
@@ -131,11 +127,29 @@ def _judge(
     return parts, None
 
 
+def _judge_parts(
+    found: tuple[Leaf, ...], documents: Documents, own: set[int], faxed: set[int]
+) -> list[tuple[Part, Reason | None]]:
+    """Judge every leaf; those in *own* are the mail's text. Where no document was sent, pictures that stand within the
+    text are what was meant, if there is one that can be faxed."""
+    pictures = shown_pictures(found)
+
+    def judge(index: int, *, placed: bool) -> tuple[Part, Reason | None]:
+        aside = partial(is_shown, shown=pictures, placed=placed)
+        return _part(index, found[index], documents, aside, own=index in faxed)
+
+    judged = [judge(index, placed=True) for index in range(len(found))]
+    if any(part.index not in own and (part.used or reason) for part, reason in judged):
+        return judged
+    again = [judge(part.index, placed=False) if part.why == SHOWN else (part, reason) for part, reason in judged]
+    return again if any(part.used and part.index not in own for part, _ in again) else judged
+
+
 def _check_header(message: bytes, start: int) -> None:
     """Refuse a mail whose header is cut short by a line that is no field: the rest of it, with what says how the mail
     is put together, would be the beginning of its text, and the files in it pages of letters and digits."""
     whole = message.endswith(_BLANK, 0, start) or message[:start] in _BREAKS
-    if not whole and _MIME_FIELD.search(message, start, start + _SPILLED):
+    if not whole and MIME_FIELD.search(message, start, start + SPILLED):
         line = message[start : start + 80].splitlines()[0].decode("latin-1")
         raise unreadable(f'the line "{shown(line)}" in its header is no header field')
 
@@ -172,19 +186,19 @@ def _in_brief(part: Part) -> str:
 
 
 def _part(
-    index: int, leaf: Leaf, documents: Documents, shown: frozenset[str], *, own: bool = False
+    index: int, leaf: Leaf, documents: Documents, is_aside: Callable[[Leaf], bool], *, own: bool = False
 ) -> tuple[Part, Reason | None]:
     """Judge one leaf: a document to fax, one that cannot be faxed (with the reason), or something else.
 
-    The mail's *own* text, where it is wanted, is a document; *shown* are the pictures that the text shows.
+    The mail's *own* text, where it is wanted, is a document; *is_aside* knows pictures that belong to the text.
     """
     name, label = leaf.headers.filename, _label(index, leaf)
-    if is_own(leaf) and (written := written_file(leaf)):
-        return _holding_a_file(index, leaf, written)
+    if (taken_for_text := _file_in_text(index, leaf)) is not None:
+        return _ignored(index, leaf, taken_for_text.sentence), taken_for_text
     kind = MediaType(leaf.headers.media_type) if own else _document_type(leaf, name, documents)
     if kind is None:
         return _ignored(index, leaf, why_ignored(leaf, name)), None
-    if kind in PICTURES and is_shown(leaf, shown):
+    if kind in PICTURES and is_aside(leaf):
         return _ignored(index, leaf, SHOWN), None
     try:
         data = _content(leaf, label)
@@ -195,9 +209,15 @@ def _part(
         return replace(_ignored(index, leaf, refusal.reason.sentence), media_type=kind), refusal.reason
 
 
-def _holding_a_file(index: int, leaf: Leaf, written: str) -> tuple[Part, Reason]:
-    sentence = f'the text of the mail holds the file "{written}" in an old form (uuencode); attach it to the mail'
-    return _ignored(index, leaf, sentence), Reason(Kind.FORMAT_UNSUPPORTED, sentence, written)
+def _file_in_text(index: int, leaf: Leaf) -> Reason | None:
+    """Return what is wrong with a text that holds a file, None for all else."""
+    if leaf.headless:
+        why = f"part {index + 1} begins with a line that is no header field, so that its header counts as text"
+        return unreadable(why).reason
+    if is_own(leaf) and (name := written_file(leaf)):
+        sentence = f'the text of the mail holds the file "{name}" in an old form (uuencode); attach it to the mail'
+        return Reason(Kind.FORMAT_UNSUPPORTED, sentence, name)
+    return None
 
 
 def _ignored(index: int, leaf: Leaf, why: str) -> Part:
@@ -214,7 +234,8 @@ def _document_type(leaf: Leaf, name: str, documents: Documents) -> MediaType | N
     declared = FAXABLE.get(leaf.headers.media_type)
     if declared is None and leaf.headers.media_type in GENERIC:
         declared = FAXABLE.get(name.rpartition(".")[2].lower())
-    if declared is None and not (name or leaf.headers.disposition == "attachment"):
+    told = name or leaf.headers.disposition == "attachment" or leaf.headers.media_type in GENERIC
+    if declared is None and not told:
         return None
     start = head(leaf, _SNIFFED)
     return documents.sniff(start if declared else start.lstrip()[:12]) or declared

@@ -19,11 +19,12 @@ def shown_pictures(found: Sequence[Leaf]) -> frozenset[str]:
     return frozenset(match[1].decode("latin-1").lower() for page in pages for match in _CID.finditer(page))
 
 
-def is_shown(leaf: Leaf, shown: frozenset[str]) -> bool:
+def is_shown(leaf: Leaf, shown: frozenset[str], *, placed: bool) -> bool:
     """Say whether a picture belongs to the text of the mail; *shown* are the Content-IDs in its HTML.
 
     One that is the whole mail has no text around it. One that is declared an attachment is one, also where a server has
-    put everything into one group with the text, unless the text shows it.
+    put everything into one group with the text, unless the text shows it. One that is only placed within the text (RFC
+    2183: inline) belongs to it if *placed* ones shall: telephones send every photo so.
     """
     if not leaf.around:
         return False
@@ -31,4 +32,4 @@ def is_shown(leaf: Leaf, shown: frozenset[str]) -> bool:
         return True
     if leaf.headers.disposition == "attachment":
         return False
-    return leaf.headers.disposition == "inline" or leaf.around[-1] == "multipart/related"
+    return leaf.around[-1] == "multipart/related" or (placed and leaf.headers.disposition == "inline")

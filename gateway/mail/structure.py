@@ -20,8 +20,21 @@ MOST_BOUNDARY_BYTES = 250
 #: Of parts that hold others in an encoding of their own.
 MOST_UNWRAPPED_BYTES = 100 * 1024 * 1024
 
+#: Types that say nothing; the name of the file then counts as a claim.
+GENERIC = frozenset(
+    {"application/octet-stream", "application/binary", "application/download", "application/force-download"}
+)
+_BY_NAME = {smime.NAME: "application/pkcs7-mime", tnef.NAME: "application/ms-tnef"}
+
 #: What may stand behind a boundary on its line.
 _REST_OF_LINE = re.compile(rb"(--)?[ \t]*(?:\r\n|\r|\n|\Z)")
+
+
+#: A field that says how a mail or a part is put together.
+MIME_FIELD = re.compile(rb"^content-(?:type|transfer-encoding|disposition)[ \t]*:", re.IGNORECASE | re.MULTILINE)
+#: So far into a body the rest of its header is looked for.
+SPILLED = 16 * 1024
+_BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,14 @@ class Leaf:
     end: int
     around: tuple[str, ...] = ()
     place: int = 0
+
+    @property
+    def headless(self) -> bool:
+        """True for a part whose header stands in its body: a blank line, or one that is no field, came before it."""
+        if not self.around or not self.headers.empty:
+            return False
+        beginning = self.buffer[self.start : min(self.end, self.start + SPILLED)].lstrip(b"\r\n")
+        return MIME_FIELD.search(_BLANK_LINE.split(beginning, 1)[0]) is not None
 
     @property
     def forwarded(self) -> bool:
@@ -81,14 +102,14 @@ class _Walk:
             yield from self.part(child)
 
     def _children(self, part: Leaf) -> list[Leaf]:
-        kind = part.headers.media_type
+        kind = meant_type(part.headers)
         if kind.startswith("multipart/"):
             return self.split(part, kind)
         if kind == MediaType.MAIL:
             return [] if part.forwarded else self._attached_mail(part, kind)
-        if kind in smime.TYPES or _is_named(part, smime.NAME):
+        if kind in smime.TYPES:
             return self._signed(part, kind)
-        if kind in tnef.TYPES or _is_named(part, tnef.NAME):
+        if kind in tnef.TYPES:
             return self._files_of_outlook(part)
         return []
 
@@ -148,9 +169,15 @@ class _Walk:
         return Leaf(part.buffer, headers, body, end, (*part.around, kind), place)
 
 
-def _is_named(part: Leaf, name: str) -> bool:
-    """Some servers send what they do not know on as a file of no type."""
-    return part.headers.media_type == "application/octet-stream" and part.headers.filename.lower() == name
+def meant_type(headers: Headers) -> str:
+    """Return what a part is declared to be, or what its name says where a server sent on what it did not know."""
+    kind = headers.media_type
+    if kind == "message/global":  # a mail with UTF-8 in its header (RFC 6532)
+        return MediaType.MAIL
+    if kind not in GENERIC:
+        return kind
+    name = headers.filename.lower()
+    return MediaType.MAIL if name.endswith(".eml") else _BY_NAME.get(name, kind)
 
 
 def _sections(buffer: bytes, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:

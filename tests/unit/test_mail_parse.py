@@ -17,8 +17,8 @@ from tests.samples import Attachment, broken_pdf, encrypted_pdf, mail, pdf, png,
 ONLY = f"what is faxed is {FAXABLE_NAMES}"
 
 
-def read(message: bytes) -> Reading:
-    return parse.read(message, DOCUMENTS)
+def read(message: bytes, body: str = "ignore") -> Reading:
+    return parse.read(message, DOCUMENTS, body)
 
 
 def read_with(*attachments: Attachment, html: str = "") -> Reading:
@@ -100,9 +100,11 @@ def test_an_inline_pdf_is_used() -> None:
     assert used(read_with(Attachment("scan.pdf", pdf(), disposition="inline"))) == [("scan.pdf", 1)]
 
 
-def test_an_octet_stream_without_name_and_disposition_is_not_looked_into() -> None:
-    reading = read(wrapped(b"Content-Type: application/octet-stream\r\n\r\n" + pdf()))
-    assert refusal(reading)[0] is Kind.NOTHING_TO_FAX
+def test_an_octet_stream_without_a_name_is_told_by_its_first_bytes() -> None:
+    """Some scanners and programs send no more than that."""
+    head = b"Content-Type: application/octet-stream\r\n\r\n"
+    assert used(read(wrapped(head + pdf(2)))) == [("", 2)]
+    assert refusal(read(wrapped(head + b"PK\x03\x04" + b"\0" * 26 + pdf())))[0] is Kind.NOTHING_TO_FAX
 
 
 def test_an_archive_that_holds_a_pdf_is_no_pdf() -> None:
@@ -355,6 +357,20 @@ def test_a_header_that_is_cut_short_does_not_make_pages_of_the_files_below() -> 
     # A text right below the header is one.
     for text in (b"Hello\r\nBob\r\n", b"\r\nHello\r\nContent-Type: x\r\n", b"\r\nContent-Type: x\r\n"):
         assert parse.read(b"From: a@x.example\r\n" + text, DOCUMENTS, "alone").refusal is None
+
+
+@pytest.mark.parametrize("before", [b"\r\n", b"\r\n\r\n", b"a line of junk\r\n"])
+@pytest.mark.parametrize("body", ["ignore", "alone"])
+def test_a_part_whose_header_stands_in_its_body_refuses_the_mail(before: bytes, body: str) -> None:
+    """Its file would be left out, or be faxed as pages of letters and digits."""
+    head = before + b"Content-Type: application/pdf; name=b.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    first = b"Content-Type: application/pdf; name=a.pdf\r\n\r\n" + pdf()
+    kind, sentence = refusal(read(wrapped(first, head + base64.encodebytes(pdf())), body=body))
+    assert kind is Kind.MESSAGE_UNREADABLE
+    assert "part 2 begins with a line that is no header field" in sentence
+    # Text may come without a header, and speak of one further down.
+    text = b"\r\nSee below.\r\n\r\nContent-Type: what it was\r\n"
+    assert ("a.pdf", 1) in used(read(wrapped(first, text), body=body))
 
 
 def test_a_part_is_extracted_by_its_index() -> None:

@@ -82,6 +82,25 @@ def test_a_picture_that_is_declared_an_attachment_is_a_page_beside_those_that_th
     assert whys(reading)[1] == "a picture shown in the text of the mail"
 
 
+def test_photos_placed_within_the_text_are_faxed_where_nothing_else_was_sent() -> None:
+    """As telephones send them; what the text shows, and what is as small as a logo, is left out as ever."""
+    photo = b"Content-Type: image/png; name=IMG_1.png\r\nContent-Disposition: inline\r\n"
+    binary = b"Content-Transfer-Encoding: binary\r\n\r\n"
+    words = b"Content-Type: text/plain\r\n\r\nSent from my telephone"
+    small = photo.replace(b"IMG_1", b"logo") + binary + png()
+    photos = (words, photo + binary + SCAN, words, photo.replace(b"_1", b"_2") + binary + SCAN, small)
+    assert used(read(wrapped(*photos))) == [("IMG_1.png", 1), ("IMG_2.png", 1)]
+    whole = read(wrapped(*photos), body="alone")
+    assert used(whole) == [("", 1), ("IMG_1.png", 1), ("", 1), ("IMG_2.png", 1)]
+
+    beside = read(wrapped(*photos, b"Content-Type: application/pdf; name=a.pdf\r\n\r\n" + pdf()))
+    assert used(beside) == [("a.pdf", 1)]
+    broken = read(wrapped(*photos, b"Content-Type: application/pdf; name=a.pdf\r\n\r\n%PDF-"))
+    assert used(broken) == []
+    html = b"Content-Type: text/html\r\n\r\n<img src='cid:1@x'>"
+    assert used(read(wrapped(html, photo + b"Content-ID: <1@x>\r\n" + binary + SCAN))) == []
+
+
 @pytest.mark.parametrize(
     ("size", "is_page"), [((60, 20), False), ((600, 150), False), ((1600, 40), False), ((500, 400), True), (SCAN, True)]
 )
@@ -209,6 +228,22 @@ def test_an_attached_mail_that_was_encoded_against_the_rules_is_opened_all_the_s
     inner = base64.encodebytes(mail([Attachment("inner.pdf", pdf(3))])).replace(b"\n", b"\r\n")
     part = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n" + inner
     assert used(read(wrapped(part))) == [("inner.pdf", 3)]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Type: application/octet-stream; name=Letter.EML\r\nContent-Transfer-Encoding: base64\r\n",
+        b"Content-Type: message/global\r\nContent-Transfer-Encoding: base64\r\n",
+    ],
+)
+def test_an_attached_mail_of_another_type_is_opened_once(head: bytes) -> None:
+    deeper = mail([Attachment("deep.eml", mail([Attachment("deep.pdf", pdf())]), "application/octet-stream")])
+    for inner, found in ((mail([Attachment("inner.pdf", pdf(3))]), [("inner.pdf", 3)]), (deeper, [])):
+        message = wrapped(head + b"\r\n" + base64.encodebytes(inner).replace(b"\n", b"\r\n"))
+        reading = read(message)
+        assert used(reading) == found
+    assert whys(reading)[1] == "a mail within an attached mail"
 
 
 def test_what_is_packed_has_a_bound_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
