@@ -17,7 +17,9 @@ from gateway.cli.group import single
 from gateway.cli.options import ConfigFile, Json
 from gateway.errors import ConfigurationError
 from gateway.settings import Settings, load
+from gateway.store.blobs import Blobs
 from gateway.store.lock import sole_owner
+from gateway.store.transfer import require_empty
 
 app = single()
 
@@ -48,10 +50,7 @@ async def _restored(settings: Settings, folder: Path, *, replace: bool) -> int:
     blobs = parts.blobs(settings)
     path = settings.database.sqlite
     if path is None:
-        make_folder(blobs)
-        found = await restore_blobs(folder, blobs)
-        await _into_server(settings, folder)
-        return found
+        return await _into_server(settings, folder, blobs)
     with sole_owner(path, "then restore again"):
         if path.exists() and not replace:
             raise ConfigurationError(
@@ -80,10 +79,15 @@ async def _into_file(folder: Path, path: Path) -> None:
     give_to_owner(path)
 
 
-async def _into_server(settings: Settings, folder: Path) -> None:
+async def _into_server(settings: Settings, folder: Path, blobs: Blobs) -> int:
+    """A database that is in use is refused before a document is copied beside its own."""
     async with opened(settings, current=False) as house:
+        await house.db.look(require_empty)
+        make_folder(blobs)
+        found = await restore_blobs(folder, blobs)
         with tempfile.TemporaryDirectory(prefix="faxgate-restore-") as scratch:
             await restore_rows(folder, house.db, Path(scratch) / "faxgate.db", house.actor)
+        return found
 
 
 def _report(made: Backup, missing: int, *, as_json: bool) -> None:

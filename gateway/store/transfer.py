@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, create_engine, func, insert, select, text, tuple_
+from sqlalchemy import Connection, Table, create_engine, func, insert, inspect, select, text, tuple_
 
 from gateway.errors import ConfigurationError
 from gateway.store.schema import accounts, metadata
@@ -28,9 +28,11 @@ def copy_rows(source: Connection, target: Connection) -> dict[str, int]:
 
 
 def require_empty(tx: Connection) -> None:
-    """Raise ConfigurationError when the database has an account or anything else that somebody could miss."""
+    """Raise ConfigurationError when the database has an account or anything else that somebody could miss; it may lack
+    tables, or all of them."""
+    there = inspect(tx).get_table_names()
     for table in metadata.sorted_tables:
-        if tx.execute(select(text("1")).select_from(table).limit(1)).first() is not None:
+        if table.name in there and tx.execute(select(text("1")).select_from(table).limit(1)).first() is not None:
             raise ConfigurationError(
                 f"[database] url: the database has rows already (in {table.name}); name an empty one"
             )

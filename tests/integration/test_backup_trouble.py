@@ -6,13 +6,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import update
 
 from gateway.store import events, schema
 from gateway.store.folder import Folder
-from tests import samples
+from tests import postgres, samples
 from tests.integration.cli_house import Faxgate, new_house
 
 
@@ -124,6 +125,19 @@ def test_documents_that_were_not_copied_are_told(faxgate: Faxgate, tmp_path: Pat
     assert "1 documents that the rows name are not in" in told.output
     new("migrate", "--copy-blobs-from", f"file://{faxgate.folder}/blobs")
     assert documents(new.folder / "blobs") == [key]
+
+
+def test_a_server_that_is_in_use_is_refused_before_a_document_is_copied(
+    faxgate: Faxgate, tmp_path: Path, postgres_server: postgres.Postgres
+) -> None:
+    faxgate("backup", tmp_path / "backup")
+    (tmp_path / "new").mkdir()
+    name = f"used_{uuid4().hex}"
+    new = new_house(tmp_path / "new", postgres_server.create(name))
+    new.with_faxbox()
+    assert "has rows already" in new.refuses("restore", tmp_path / "backup", code=78)
+    assert documents(new.folder / "blobs") == []
+    postgres_server.drop(name)
 
 
 def test_a_restore_after_a_restore_believes_neither(faxgate: Faxgate, tmp_path: Path) -> None:
