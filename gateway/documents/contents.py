@@ -125,19 +125,27 @@ def jpeg(page: pdfium.PdfPage, picture: Picture, dictionary: pikepdf.Page) -> Im
 
 
 def _is_changed(handle: Any) -> bool:
-    """Say whether the page clips the picture or lets something shine through."""
+    """Say whether the page clips the picture, lets something shine through or has it in a layer, which may be off."""
     clip = pdfium_c.FPDFPageObj_GetClipPath(handle)
     clipped = bool(clip) and pdfium_c.FPDFClipPath_CountPaths(clip) > 0
-    return bool(clipped or pdfium_c.FPDFPageObj_HasTransparency(handle) or _filters(handle) != [b"DCTDecode"])
+    see_through = pdfium_c.FPDFPageObj_HasTransparency(handle)
+    return bool(clipped or see_through or _in_layer(handle) or _filters(handle) != [b"DCTDecode"])
 
 
 def _is_plain(page: pikepdf.Page, width: int, height: int) -> bool:
-    """Say whether the page has one picture of this size and its dictionary neither masks nor inverts it."""
+    """Say whether the page has one picture of this size, and nothing there masks it or changes its tones."""
     try:
         (one,) = page.resources["/XObject"].values()
+        if any(_has_transfer(state) for state in page.resources.get("/ExtGState", {}).values()):
+            return False
         return set(one.keys()) <= _PLAIN_ENTRIES and (int(one.Width), int(one.Height)) == (width, height)
     except (pikepdf.PdfError, ValueError, TypeError, AttributeError, KeyError):
         return False
+
+
+def _has_transfer(state: pikepdf.Object) -> bool:
+    """Say whether a graphics state has a transfer function (ISO 32000-1, 10.5); a name means that there is none."""
+    return any(not isinstance(state.get(key, pikepdf.Name.Default), pikepdf.Name) for key in ("/TR", "/TR2"))
 
 
 def _objects(page: pdfium.PdfPage) -> Iterator[tuple[Any, Matrix]]:
@@ -238,6 +246,17 @@ def _filters(handle: Any) -> list[bytes]:
         pdfium_c.FPDFImageObj_GetImageFilter(handle, index, name, len(name))
         names.append(name.value)
     return names
+
+
+def _in_layer(handle: Any) -> bool:
+    """Say whether an object is in optional content (ISO 32000-1, 8.11.3.2): marked content called OC."""
+    name, length = (ctypes.c_ushort * 3)(), ctypes.c_ulong()
+    for index in range(pdfium_c.FPDFPageObj_CountMarks(handle)):
+        mark = pdfium_c.FPDFPageObj_GetMark(handle, index)
+        pdfium_c.FPDFPageObjMark_GetName(mark, name, ctypes.sizeof(name), length)
+        if bytes(name) == "OC\0".encode("utf-16-le"):
+            return True
+    return False
 
 
 def _invisible(handle: Any) -> bool:

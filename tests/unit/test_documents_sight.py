@@ -167,6 +167,33 @@ def test_the_shortcut_is_not_taken_where_it_would_show_less(
     assert alike(page, seen(data)) == 1
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_scan_in_a_layer_is_shown_where_the_layer_is(shown: bool) -> None:
+    with pikepdf.open(BytesIO(picture_pdf(letter(20, 200)))) as document:
+        layer = document.make_indirect(pikepdf.Dictionary(Type=pikepdf.Name.OCG, Name="Scan"))
+        default = pikepdf.Dictionary(ON=[layer], OFF=[]) if shown else pikepdf.Dictionary(ON=[], OFF=[layer])
+        document.Root.OCProperties = pikepdf.Dictionary(OCGs=[layer], D=default)
+        page = document.pages[0]
+        page.Resources.Properties = pikepdf.Dictionary(L=layer)
+        page.Contents = pikepdf.Stream(document, b"/OC /L BDC " + page.Contents.read_bytes() + b" EMC")
+        output = BytesIO()
+        document.save(output)
+    assert (seen(output.getvalue()).getbbox() is not None) is shown
+
+
+@pytest.mark.parametrize(("transfer", "black"), [("negative", True), ("none", False)])
+def test_a_scan_whose_page_inverts_it_is_shown_as_it_looks(transfer: str, black: bool) -> None:
+    negative = pikepdf.Dictionary(FunctionType=2, Domain=[0, 1], C0=[1], C1=[0], N=1)
+    function = negative if transfer == "negative" else pikepdf.Name.Identity
+    output = BytesIO()
+    with pikepdf.open(BytesIO(picture_pdf(letter(20, 250)))) as document:
+        page = document.pages[0]
+        page.Resources.ExtGState = pikepdf.Dictionary(G=pikepdf.Dictionary(TR=function))
+        page.Contents = pikepdf.Stream(document, b"/G gs " + page.Contents.read_bytes())
+        document.save(output)
+    assert (ink_share(seen(output.getvalue()), at(300, 20, 200, 30)) > 0.9) is black
+
+
 def test_a_cropped_scan_shows_what_was_left_of_it() -> None:
     cropped = picture_pdf(letter(20, 200)).replace(b"/MediaBox [0 0 612 792]", b"/MediaBox [0 396 612 792]")
     whole = seen(picture_pdf(letter(20, 200)))
