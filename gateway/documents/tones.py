@@ -5,8 +5,9 @@ a yellow heading vanish. So the tones of a page are looked up, and each gets the
 it or on it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from statistics import median
 
 from PIL import Image, ImageChops, ImageFilter
 
@@ -22,8 +23,10 @@ _TINT = 232
 _OUTLINE, _CLEAR = 2, 1
 #: Of each square one dot is looked at to find tones, and a tone has so many of them.
 _FEWEST = 40
-#: A tone stands out from its neighbours, which the soft edges of letters fill evenly, by this factor.
-_STANDS_OUT = 4
+#: A tone stands out from its neighbours, which the soft edges of letters fill evenly, by this factor: from all six of
+#: them, or from the less common three where it has so many dots, and so many times those of the page's middling tone,
+#: that it is none of an edge. A palette of one program has tones that lie so close.
+_STANDS_OUT, _CLOSE, _PLENTY, _NO_EDGE = 4, 3, 160, 12
 _MOST_TONES = 24
 #: Areas are made of squares of this many dots, at least so many, and gaps of so many squares in them are writing.
 _CELL, _LEAST_CELLS, _GAP = 4, 24, 7
@@ -80,13 +83,23 @@ def tones_of(grey: Grey) -> Tones:
 def _standing_out(sparse: Image.Image) -> list[int]:
     counts = sparse.histogram()
     found = []
+    plenty = max(_PLENTY, _NO_EDGE * int(median(counts[_DARKEST:_LIGHTEST])))
     for tone in range(_DARKEST, _LIGHTEST):
         if counts[tone] < _FEWEST:
             continue
-        beside = max(counts[tone - 4 : tone - 1] + counts[tone + 2 : tone + 5])
-        if counts[tone] >= max(_STANDS_OUT * beside, *counts[tone - 1 : tone + 2]):
+        beside = sorted(counts[tone - 4 : tone - 1] + counts[tone + 2 : tone + 5], reverse=True)
+        if counts[tone] >= _STANDS_OUT * beside[_CLOSE if counts[tone] >= plenty else 0]:
             found.append(tone)
-    return sorted(found, key=lambda tone: -counts[tone])[:_MOST_TONES]
+    return _apart(sorted(found, key=lambda tone: -counts[tone]))[:_MOST_TONES]
+
+
+def _apart(tones: Iterable[int]) -> list[int]:
+    """Return *tones* without those next to one before them, whose areas are taken for its own (``_cells``)."""
+    kept: list[int] = []
+    for tone in tones:
+        if not {tone - 1, tone + 1} & set(kept):
+            kept.append(tone)
+    return kept
 
 
 def _cells(least: Image.Image, most: Image.Image, tone: int) -> Image.Image | None:
@@ -133,7 +146,8 @@ def _areas(grey: Image.Image, tone: int, cells: Image.Image, least: Image.Image)
     closed = _shrunk(_grown(cells, _GAP // 2 + 1), _GAP // 2)
     across, down = cells.width * _CELL, cells.height * _CELL
     at = ((left - _GAP) * _CELL, (top - _GAP) * _CELL)
-    inner = _shrunk(closed, 2).resize((across, down), Image.Resampling.NEAREST)
+    # What is white between two bars is no writing on them.
+    inner = ImageChops.darker(_shrunk(closed, 2), _within(cells)).resize((across, down), Image.Resampling.NEAREST)
     counts = grey.crop((*at, at[0] + across, at[1] + down)).histogram(inner)
     threshold = _written_on(tone, counts)
     mask = closed.resize((across, down), Image.Resampling.NEAREST)
@@ -144,6 +158,22 @@ def _areas(grey: Image.Image, tone: int, cells: Image.Image, least: Image.Image)
         ink = least.crop(around).point([255 if each < tone - _CONTRAST else 0 for each in range(256)])
         near = _grown(ink, _CLEAR).resize((across, down), Image.Resampling.NEAREST)
         yield Area(at, ImageChops.subtract(outline, near), tone + 2)
+
+
+def _within(cells: Image.Image) -> Image.Image:
+    """Return the squares that lie between *cells* of their own row and between such of their own column."""
+    turned = _filled(cells.transpose(Image.Transpose.TRANSPOSE))
+    return ImageChops.darker(_filled(cells), turned.transpose(Image.Transpose.TRANSPOSE))
+
+
+def _filled(cells: Image.Image) -> Image.Image:
+    """Fill each row from its first square to its last."""
+    data, width, rows = cells.tobytes(), cells.width, []
+    for start in range(0, len(data), width):
+        rest = data[start : start + width].lstrip(b"\0")
+        between = b"\xff" * len(rest.rstrip(b"\0"))
+        rows.append(bytes(width - len(rest)) + between.ljust(len(rest), b"\0"))
+    return Image.frombytes("L", cells.size, b"".join(rows))
 
 
 def _outline(grey: Image.Image, tone: int, mask: Image.Image) -> Image.Image:

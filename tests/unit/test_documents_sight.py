@@ -93,6 +93,44 @@ def test_words_on_a_coloured_bar_stay_readable(fill: str, words: str) -> None:
     assert max(alike(shown, wanted), alike(ImageChops.invert(shown), wanted)) > 0.97
 
 
+@pytest.mark.parametrize(
+    "palette",
+    [
+        ("9DC3E6", "A9D08E", "F4B084", "C9C9C9"),  # the blue, green, orange and grey that tables in Excel get
+        ("90CAF9", "FFCC80", "B0BEC5"),
+        ("A0A0A0", "A4A4A4", "A8A8A8", "ACACAC"),
+        ("BBBBBB", "BCBCBC", "BDBDBD"),
+    ],
+)
+def test_words_on_bars_whose_tones_are_all_but_one_stay_readable(palette: tuple[str, ...]) -> None:
+    drawing, words = "", "0 g"
+    for row, colour in enumerate(palette):
+        tone = " ".join(f"{value / 255:.4f}" for value in bytes.fromhex(colour))
+        drawing += f"{tone} rg 72 {500 - 40 * row} {460 - 60 * row} 28 re f\n"
+        words += f" BT /F1 14 Tf 80 {509 - 40 * row} Td (Item, Quantity) Tj ET\n"
+    page, plain = (seen(pdf(1, "", drawing=each)) for each in (drawing + words, words))
+    for row in range(len(palette)):
+        inside = at(76, 503 - 40 * row, 240, 22)
+        assert alike(page.crop(inside), plain.crop(inside)) > 0.97
+
+
+@pytest.mark.parametrize("gap", [3, 12])
+@pytest.mark.parametrize(("tone", "ink"), [(0.85, 0), (0.75, 0), (0.6, 0), (0.6, 1), (0.3, 1)])
+def test_words_on_every_other_row_of_a_table_stay_readable(tone: float, ink: int, gap: int) -> None:
+    """What is white between the rows is no writing on them."""
+    rows = [550 - (14 + gap) * row for row in range(12)]
+    bars = "".join(f"{tone} g 72 {row} 460 14 re f\n" for row in rows)
+    told, plainly = (
+        "".join(f"{g} g BT /F1 9 Tf 80 {row + 4} Td (Item 12, two packets, 14.50) Tj ET\n" for row in rows)
+        for g in (ink, 0)
+    )
+    page, plain = (seen(pdf(1, "", drawing=each)) for each in (bars + told, plainly))
+    for row in rows:
+        inside = at(76, row + 2, 200, 10)
+        shown, wanted = page.crop(inside), plain.crop(inside)
+        assert max(alike(shown, wanted), alike(ImageChops.invert(shown), wanted)) > 0.95
+
+
 @pytest.mark.parametrize("colour", ["1 0.8 0", "0.82 0.82 0.82", "0.6 0.9 0.6"])
 def test_a_pale_heading_stays(colour: str) -> None:
     told = "BT /F1 24 Tf 80 609 Td (A pale heading) Tj ET\n"
