@@ -63,9 +63,10 @@ def _to_pages(document: Document, to: MediaType, output: BinaryIO, progress: Pro
 def _to_pdf(data: bytes, document: Tiff, output: BinaryIO, progress: Progress) -> None:
     writer = PdfWriter(output)
     # Two readers may see chains of different length; the count of the result tells.
-    for index, directory in enumerate(ifd.directories(data)):
+    chain = list(ifd.directories(data))
+    for index, place in enumerate(ifd.pages(chain)):
         progress(Step(index, document.pages, document.label, index + 1))
-        writer.add(_copied(data, directory) or _coded(document.picture(index)))
+        writer.add(_copied(data, chain[place]) or _coded(document.picture(index)))
     writer.finish()
 
 

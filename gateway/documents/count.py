@@ -3,7 +3,6 @@
 A renderer that loses a page does not say so.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
@@ -41,12 +40,8 @@ def pdf_pages(data: bytes) -> int | None:
 
 
 def tiff_pages(data: bytes, most: int) -> int | None:
-    """Return the directories of a TIFF, counting no further than *most* + 1; None when the chain is broken."""
+    """Return the pages of a TIFF, counting no further than *most* + 1; None when the chain is broken."""
     try:
-        return _length(islice(ifd.directories(data), most + 1))
+        return min(most + 1, len(ifd.pages(list(islice(ifd.directories(data), ifd.MOST_DIRECTORIES)))))
     except ifd.Malformed:
         return None
-
-
-def _length(items: Iterable[object]) -> int:
-    return sum(1 for _ in items)

@@ -4,15 +4,19 @@ This is the second reader of TIFF files, next to Pillow: small, bounded, and bli
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
+SUBFILE, WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 FILL_ORDER, STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_BYTES = 266, 273, 274, 277, 278, 279
 X_RESOLUTION, Y_RESOLUTION, T4_OPTIONS, T6_OPTIONS, RESOLUTION_UNIT = 282, 283, 292, 293, 296
 
+#: Pages beyond any fax: a file with more is an attack on whoever walks through it.
+MOST_DIRECTORIES = 5000
 #: Field types that are read: code -> struct format of one value.
 _TYPES = {1: "B", 3: "H", 4: "L", 5: "LL", 13: "L", 16: "Q"}
+#: Of the kinds of subfile: a smaller copy of another, and a page of several.
+_REDUCED, _PAGE = 1, 2
 _MOST_VALUES = 4096
 _MOST_ENTRIES = 4096
 
@@ -31,6 +35,10 @@ class Directory:
         """Return the first value of *tag*."""
         values = self.tags.get(tag, ())
         return values[0] if values else default
+
+    @property
+    def dots(self) -> int:
+        return self.number(WIDTH) * self.number(LENGTH)
 
     def fraction(self, tag: int) -> float:
         """Return *tag* as a fraction, 0.0 when it is missing or has no denominator."""
@@ -61,6 +69,14 @@ def directories(data: bytes) -> Iterator[Directory]:
         yield from _chain(data)
     except struct.error:
         raise Malformed("the file ends inside its directories") from None
+
+
+def pages(chain: Sequence[Directory]) -> list[int]:
+    """Return the places of those in *chain* that are pages. A small copy of one, which programs put into a file so that
+    it can be shown in a list of files, is none."""
+    copies = [each.number(SUBFILE) & (_REDUCED | _PAGE) == _REDUCED for each in chain]
+    most = max((each.dots for each, copy in zip(chain, copies, strict=True) if not copy), default=0)
+    return [place for place, copy in enumerate(copies) if not copy or chain[place].dots >= most]
 
 
 @dataclass(frozen=True, slots=True)

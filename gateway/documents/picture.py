@@ -1,6 +1,6 @@
 """Pictures brought into the shape of a fax page, whatever file they come from."""
 
-from PIL import Image
+from PIL import Image, ImageChops, TiffImagePlugin
 
 from gateway.documents import ifd
 from gateway.documents.raster import Grid, Placement, Raster
@@ -77,7 +77,13 @@ def _stretched(image: Image.Image) -> Image.Image:
     if not isinstance(low, float) or not isinstance(high, float) or not high > low:
         return Image.new("L", image.size, 255)
     scale = 255 / (high - low)
-    return values.point(lambda value: value * scale + -low * scale).convert("L")
+    grey = values.point(lambda value: value * scale + -low * scale).convert("L")
+    return ImageChops.invert(grey) if _is_negative(image) else grey
+
+
+def _is_negative(image: Image.Image) -> bool:
+    """Say whether 0 is white; Pillow sees to that itself where a dot has no more than 8 bits."""
+    return isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(ifd.PHOTOMETRIC) == 0
 
 
 def on_white(image: Image.Image) -> Image.Image:

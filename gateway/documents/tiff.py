@@ -17,9 +17,6 @@ from gateway.documents.sight import pictured
 from gateway.errors import Kind, Refusal
 from gateway.fax import Quality
 
-#: Pages beyond any fax: a file with more is an attack on whoever walks through it.
-MOST_DIRECTORIES = 5000
-
 #: Of a page that says no resolution: lines from which a fax page must be a fine one.
 _FINE_LINES = 1600
 #: What a page that says no resolution is taken to have.
@@ -29,7 +26,7 @@ _NORMAL, _HIGH = GRIDS[Quality.NORMAL], GRIDS[Quality.HIGH]
 
 
 class Tiff:
-    """An open TIFF. ``pages`` is what Pillow counts."""
+    """An open TIFF. ``pages`` is what Pillow counts, but for small copies."""
 
     media_type = MediaType.TIFF
 
@@ -41,11 +38,15 @@ class Tiff:
         self._check_sizes(data)
         try:
             self._image = TiffImagePlugin.TiffImageFile(BytesIO(data))
-            self.pages = self._image.n_frames
+            frames = self._image.n_frames
         except BROKEN:
             raise self._broken() from None
         except BOMB:
             raise self._too_large(1) from None
+        # Where the two do not see the same chain, the count of the pages tells.
+        alike = frames == len(self._directories)
+        self._frames = ifd.pages(self._directories) if alike else list(range(frames))
+        self.pages = len(self._frames)
 
     def close(self) -> None:
         self._image.close()
@@ -68,7 +69,8 @@ class Tiff:
         Fax code that cannot be read (``damage``) is refused, too: what libtiff makes of it is white or garbled. That is
         for what is sent; a fax that came in is passed on as it is.
         """
-        if index < len(self._directories) and is_damaged(self._data, self._directories[index]):
+        frame = self._frames[index]
+        if frame < len(self._directories) and is_damaged(self._data, self._directories[frame]):
             raise self._broken(index + 1)
         grey = self.grey(index, raster)
         return ink(grey) if self._image.mode == "1" else pictured(Grey.of(grey), raster)
@@ -76,7 +78,7 @@ class Tiff:
     def picture(self, index: int) -> Image.Image:
         """Return page *index* (from 0) decoded, upright, in its own size; raises as ``grey``. Valid until the next."""
         try:
-            self._image.seek(index)
+            self._image.seek(self._frames[index])
             self._image.load()
         except BROKEN:
             raise self._broken(index + 1) from None
@@ -96,9 +98,9 @@ class Tiff:
         """Look at every page's size before Pillow decodes any."""
         try:
             for number, page in enumerate(ifd.directories(data), start=1):
-                if page.number(ifd.WIDTH) * page.number(ifd.LENGTH) > MOST_DOTS:
+                if page.dots > MOST_DOTS:
                     raise self._too_large(number)
-                if number > MOST_DIRECTORIES:
+                if number > ifd.MOST_DIRECTORIES:
                     raise self._broken()
                 self._directories.append(page)
         except ifd.Malformed:

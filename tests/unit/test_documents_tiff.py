@@ -4,10 +4,12 @@ import struct
 from io import BytesIO
 
 import pytest
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops, ImageDraw, TiffImagePlugin
 
+from gateway.document import MediaType
 from gateway.documents import ifd
-from gateway.documents.count import tiff_pages
+from gateway.documents.convert import convert
+from gateway.documents.count import pdf_pages, tiff_pages
 from gateway.documents.ink import ink as inked
 from gateway.documents.open import inspect, opened, pages_to_fax
 from gateway.documents.picture import to_grey
@@ -124,6 +126,14 @@ def test_pictures_of_every_kind_come_out_black_on_white(mode: str) -> None:
     assert box == pytest.approx((173, 216, 576, 432), abs=6)
 
 
+@pytest.mark.parametrize("mode", ["I;16", "F"])
+def test_wide_dots_of_which_nought_is_white_are_no_negative(mode: str) -> None:
+    page = ImageChops.invert(drawing()).convert("I" if mode == "I;16" else "F")
+    wide = page.point(lambda value: value * 257).convert(mode)
+    data = patched(saved(wide, dpi=(100, 100)), ifd.PHOTOMETRIC, 0)
+    assert ink(grey(data, FINE)).getbbox() == pytest.approx((173, 216, 576, 432), abs=6)
+
+
 @pytest.mark.parametrize("white", [65535, 4095, 255])
 def test_sixteen_bits_may_hold_fewer(white: int) -> None:
     page = drawing().convert("I").point(lambda value: value * (white / 255)).convert("I;16")
@@ -218,6 +228,30 @@ def test_a_chain_without_end_is_cut() -> None:
     size = 2 + 12 + 4
     chain = b"".join(struct.pack("<H", 1) + entry + struct.pack("<L", 8 + size * (n + 1)) for n in range(6000))
     assert refusal(b"II*\0\x08\0\0\0" + chain).reason.kind is Kind.DOCUMENT_BROKEN
+
+
+def with_copy(size: tuple[int, int], *, first: bool) -> bytes:
+    """A page, and a picture of *size* that says of itself that it is a smaller copy."""
+    page, copy = drawing(), Image.new("L", size, 90)
+    output = BytesIO()
+    with TiffImagePlugin.AppendingTiffWriter(output, True) as file:
+        for image, kind in ((copy, 1), (page, 0)) if first else ((page, 0), (copy, 1)):
+            image.save(file, "TIFF", dpi=(100, 100), tiffinfo={ifd.SUBFILE: kind})
+            file.newFrame()
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_the_small_copy_for_lists_of_files_is_no_page(first: bool) -> None:
+    data = with_copy((85, 110), first=first)
+    assert pages_to_fax(data, "x") == inspect(data, "x").pages == 1
+    assert ink(grey(data, FINE)).getbbox() == pytest.approx((173, 216, 576, 432), abs=6)
+    made = BytesIO()
+    assert convert(data, "x", MediaType.PDF, made, lambda _: None) == pdf_pages(made.getvalue()) == 1
+
+
+def test_what_is_no_smaller_is_a_page_whatever_it_says_of_itself() -> None:
+    assert pages_to_fax(with_copy((850, 1100), first=False), "x") == 2
 
 
 def test_pages_are_counted_without_pillow() -> None:
