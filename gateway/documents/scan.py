@@ -9,6 +9,7 @@ from PIL import Image, ImageChops, ImageFilter
 from gateway.documents.greys import Grey, extremes, scaled
 from gateway.documents.halftone import screen
 from gateway.documents.raster import Look
+from gateway.documents.shades import lightest, shaded, share
 from gateway.fax import Sight
 
 #: What is ink is looked at in squares of this many dots, half the height of a small letter's x, ...
@@ -44,17 +45,18 @@ def paper_thresholds(grey: Image.Image, dpi: tuple[int, int], look: Look) -> Gre
     """
     mean = grey.reduce(_MEAN)
     cells = mean.reduce(_CELL // _MEAN)
-    paper = _lightest(cells, _AROUND).filter(ImageFilter.GaussianBlur(_AROUND / 2))
+    paper = lightest(cells, (_AROUND, _AROUND)).filter(ImageFilter.GaussianBlur(_AROUND / 2))
     white = _percentile(paper, 0.9)
     if look.sight is not Sight.SCAN and not _is_paper(grey, cells, paper, white):
         return None
+    own = shaded(mean, paper)
     if look.black_below is None:
-        around = paper.resize(mean.size, Image.Resampling.BILINEAR)
+        around = own.resize(mean.size, Image.Resampling.BILINEAR)
         squares = ImageChops.darker(
-            ImageChops.lighter(_share(mean, _ABOVE_MEAN), _share(around, _LEAST_INK)), _share(around, _INK)
+            ImageChops.lighter(share(mean, _ABOVE_MEAN), share(around, _LEAST_INK)), share(around, _INK)
         )
     else:
-        squares = _share(paper, min(look.black_below / 100, _MOST_INK))
+        squares = share(own, min(look.black_below / 100, _MOST_INK))
     thresholds = scaled(squares, grey.size, smooth=True)
     if look != Look():
         return thresholds
@@ -64,10 +66,6 @@ def paper_thresholds(grey: Image.Image, dpi: tuple[int, int], look: Look) -> Gre
         whole.paste(screen(grey.size, dpi), mask=dark.resize(grey.size))
         return Grey.of(whole)
     return thresholds
-
-
-def _share(image: Image.Image, share: float) -> Image.Image:
-    return image.point([min(255, round(tone * share)) for tone in range(256)])
 
 
 def _is_paper(grey: Image.Image, cells: Image.Image, paper: Image.Image, white: int) -> bool:
@@ -91,21 +89,6 @@ def _is_shaded(grey: Image.Image, cells: Image.Image) -> bool:
 def _darker(sample: Image.Image, than: Image.Image) -> int:
     """Return how many dots of *sample* are darker than their own thresholds."""
     return sample.width * sample.height - ImageChops.subtract(than, sample).histogram()[0]
-
-
-def _lightest(image: Image.Image, across: int) -> Image.Image:
-    """Return the lightest tone of a square of *across* dots around each.
-
-    Squares are doubled: Pillow's MaxFilter takes a hundred times as long.
-    """
-    reach, back = 1, across // 2
-    grown = image.crop((0, 0, image.width + back, image.height + back))  # what is beyond an edge is black
-    while reach < across:
-        step = min(reach, across - reach)
-        for left, top in ((step, 0), (0, step)):
-            grown = ImageChops.lighter(grown, grown.crop((-left, -top, grown.width - left, grown.height - top)))
-        reach += step
-    return grown.crop((back, back, *grown.size))
 
 
 def _percentile(image: Image.Image, share: float) -> int:

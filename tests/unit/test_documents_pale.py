@@ -126,3 +126,30 @@ def test_a_gap_between_dark_strokes_stays_open_and_pencil_beside_them_stays() ->
         assert not (row[4] and row[5])
         assert row[23]
         assert not row[15]
+
+
+def shaded_letter(tone: int, words: str, height: int = 60) -> Image.Image:
+    """A scanned letter on paper of 235 with a shaded row across it, and black *words* on that."""
+    page = Image.new("L", SHEET, 235)
+    draw = ImageDraw.Draw(page)
+    for line in range(12):
+        draw.text((180, 900 + 70 * line), "Please confirm the receipt of this letter", fill=30, font_size=40)
+    draw.rectangle((150, 500, 1500, 500 + height), fill=tone)
+    draw.text((200, 500 + height // 2), words, fill=30, font_size=32, anchor="lm")
+    return grainy(page.filter(ImageFilter.GaussianBlur(0.7)))
+
+
+@pytest.mark.parametrize("height", [50, 60, 90])
+@pytest.mark.parametrize("tone", [205, 185, 165, 140])
+def test_words_on_a_shaded_row_of_a_scan_stay_readable(tone: int, height: int) -> None:
+    words = "Item, Quantity, Price of each"
+    page, plain = (seen(picture_pdf(shaded_letter(each, words, height))) for each in (tone, 235))
+    row = (170, round((510 * 2156) / 2200), 1480, round((490 + height) * 2156 / 2200))
+    assert ink_share(page, row) < 1.5 * ink_share(plain, row) + 0.01
+    assert ink_share(page, row) > 0.5 * ink_share(plain, row)
+
+
+@pytest.mark.parametrize("tone", [165, 140])
+def test_the_bar_of_a_chart_on_a_scan_is_seen_although_nothing_is_written_on_it(tone: int) -> None:
+    page = seen(picture_pdf(shaded_letter(tone, "")))
+    assert ink_share(page, (170, 500, 1480, 540)) > 0.9
