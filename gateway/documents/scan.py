@@ -70,13 +70,14 @@ def paper_thresholds(grey: Image.Image, dpi: tuple[int, int], look: Look) -> Gre
 
 def _is_paper(grey: Image.Image, cells: Image.Image, paper: Image.Image, white: int) -> bool:
     sample = grey.resize(paper.size, Image.Resampling.NEAREST)
-    ink = _darker(sample, paper.point(_DEEPS))
-    between = _darker(sample, paper.point(_INKS)) - ink
-    dots = sample.width * sample.height
-    if ink + between < _BLANK * dots and _is_shaded(grey, cells):
+    dots, dark = sample.width * sample.height, _darker(sample, paper.point(_INKS))
+    if dark < _BLANK * dots and _is_shaded(grey, cells):
         return False
-    lit = 1 - sum(paper.histogram()[: round(white * _NO_PAPER)]) / dots
-    return between / dots <= _MOST_BETWEEN and lit - (ink + between) / dots >= _LEAST_PAPER
+    # The desk around a sheet is no paper; where it begins, much seems to be between that and ink.
+    lit = paper.point([255 if tone >= round(white * _NO_PAPER) else 0 for tone in range(256)])
+    between = _darker(sample, ImageChops.darker(paper.point(_INKS), lit))
+    between -= _darker(sample, ImageChops.darker(paper.point(_DEEPS), lit))
+    return between <= _MOST_BETWEEN * dots and lit.histogram()[255] - dark >= _LEAST_PAPER * dots
 
 
 def _is_shaded(grey: Image.Image, cells: Image.Image) -> bool:

@@ -6,6 +6,7 @@ narrower. One on which nothing is written stays ink: it may be the bar of a char
 """
 
 import re
+from functools import cache
 
 from PIL import Image, ImageChops
 
@@ -17,6 +18,9 @@ _LONG, _SHORT = 15, 3
 _LIGHTEST, _DARKEST = 0.88, 0.4
 #: Writing is darker than this share of the tone.
 _WRITING = 0.6
+
+#: What makes of anything but 0 the whole.
+_ANY = [0] + [255] * 255
 
 #: Squares across and down.
 _Size = tuple[int, int]
@@ -40,7 +44,12 @@ def shaded(mean: Image.Image, paper: Image.Image) -> Image.Image:
 
 def share(image: Image.Image, part: float) -> Image.Image:
     """Return *part* of each tone."""
-    return image.point([min(255, round(tone * part)) for tone in range(256)])
+    return image.point(_shares(part))
+
+
+@cache
+def _shares(part: float) -> list[int]:
+    return [min(255, round(tone * part)) for tone in range(256)]
 
 
 def lightest(image: Image.Image, size: _Size) -> Image.Image:
@@ -76,7 +85,7 @@ def _opened(mask: Image.Image, size: _Size) -> Image.Image:
 
 
 def _is_darker(image: Image.Image, than: Image.Image) -> Image.Image:
-    return ImageChops.subtract(than, image).point([0] + [255] * 255)
+    return ImageChops.subtract(than, image).point(_ANY)
 
 
 def _is_lighter(image: Image.Image, than: Image.Image) -> Image.Image:

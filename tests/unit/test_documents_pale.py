@@ -153,3 +153,17 @@ def test_words_on_a_shaded_row_of_a_scan_stay_readable(tone: int, height: int) -
 def test_the_bar_of_a_chart_on_a_scan_is_seen_although_nothing_is_written_on_it(tone: int) -> None:
     page = seen(picture_pdf(shaded_letter(tone, "")))
     assert ink_share(page, (170, 500, 1480, 540)) > 0.9
+
+
+@pytest.mark.parametrize("desk", [60, 70])
+def test_a_letter_on_a_dark_desk_is_no_photograph(desk: int) -> None:
+    letter = shaded_letter(165, "Item, Quantity, Price of each", 90)
+    light = Image.linear_gradient("L").rotate(90).resize(SHEET).point([160 + grey * 95 // 255 for grey in range(256)])
+    photo = Image.new("L", (SHEET[0] + 200, SHEET[1] + 200), desk)
+    photo.paste(ImageChops.multiply(letter, light), (100, 100))
+    page = pictured(Grey.of(photo.resize((1728, 2149))), RASTER).image().convert("L")
+    across, down = 1728 / photo.width, 2149 / photo.height
+    blank = (round(400 * across), round(750 * down), round(1500 * across), round(960 * down))
+    assert ink_share(page, blank) == 0
+    words = (round(270 * across), round(1000 * down), round(1000 * across), round(1800 * down))
+    assert 0.05 < ink_share(page, words) < 0.25
