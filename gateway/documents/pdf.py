@@ -129,12 +129,21 @@ class Pdf:
     def _page(self, index: int) -> Iterator[pdfium.PdfPage]:
         self._prepare_forms()
         try:
-            page = self._document[index]
+            page = self._loaded(index)
         except pdfium.PdfiumError:
             what = f"page {index + 1} of {self.label}"
             raise refuse_document(Kind.DOCUMENT_BROKEN, self.label, f"{what} is damaged and cannot be read") from None
         with contextlib.closing(page):
             yield page
+
+    def _loaded(self, index: int) -> pdfium.PdfPage:
+        page = self._document[index]
+        if min(page.get_size()) > 0:
+            return page
+        # A crop that leaves nothing of its page is none, as in browsers. PDFium would draw the page upside down.
+        page.set_cropbox(*page.get_mediabox())
+        page.close()
+        return self._document[index]
 
     def _draw(self, page: pdfium.PdfPage, raster: Raster) -> tuple[Grey, _Area]:
         place = _place(page, raster)

@@ -77,6 +77,17 @@ def test_a_page_of_any_size_is_brought_to_one_of_paper(size: tuple[float, float]
     assert page.getbbox() is not None
 
 
+@pytest.mark.parametrize("crop", [(1000, 1000, 1200, 1200), (612, 0, 800, 792), (-50, -50, -10, -10)])
+def test_a_crop_that_leaves_nothing_is_none(crop: tuple[int, ...]) -> None:
+    output = BytesIO()
+    with pikepdf.open(BytesIO(pdf(1))) as document:
+        document.pages[0].CropBox = list(crop)
+        document.save(output)
+    (page,), (plain,) = pages(output.getvalue()), pages(pdf(1))
+    assert page.size == plain.size
+    assert page.tobytes() == plain.tobytes()
+
+
 def test_a_document_without_pages_is_refused() -> None:
     refused(encrypted_pdf())  # what PDFium says of one is not taken for what it says of the next
     empty = pdf(1).replace(b"/Count 1 /Kids [4 0 R]", b"/Count 0 /Kids [     ]")
