@@ -18,6 +18,8 @@ from gateway.documents.ink import THRESHOLD
 _DARKEST, _LIGHTEST = 10, 246
 #: Areas lighter than this get no dots; writing lighter than this was not meant to be read.
 _TINT = 232
+#: Of small writing that is lighter than this the page's threshold leaves shreds: its strokes are paler still.
+_PALE = 160
 #: Areas of which the threshold shows nothing, and dots little, get an outline of so many dots: a bar of a chart is
 #: there to be seen, whatever its tone. It ends so many squares from ink, which a line would make hard to read.
 _OUTLINE, _CLEAR = 2, 1
@@ -75,7 +77,7 @@ def tones_of(grey: Grey) -> Tones:
         cells = _cells(least, most, tone)
         if cells is not None:
             areas += _areas(image, tone, cells, least)
-        elif THRESHOLD <= tone < _TINT and not _is_edge(grey, sparse, tone):
+        elif _PALE <= tone < _TINT and not _is_edge(grey, sparse, tone):
             threshold = max(threshold, _between(tone, 255))
     return Tones(threshold, tuple(areas))
 

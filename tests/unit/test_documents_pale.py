@@ -46,6 +46,16 @@ def test_what_is_all_but_white_has_none() -> None:
     assert ink_share(seen(pdf(1, "", drawing="0.98 g 200 300 40 200 re f\n")), at(150, 250, 200, 300)) == 0
 
 
+@pytest.mark.parametrize("grey", [0.68, 0.7, 0.75, 0.8])
+def test_small_pale_words_are_whole(grey: float) -> None:
+    told = "".join(
+        f"BT /F1 6 Tf 40 {700 - 10 * row} Td (Terms of payment: 30 days, 2 % within 8 days) Tj ET " for row in range(8)
+    )
+    pale, black = (seen(pdf(1, "", drawing=f"{tone} g {told}")) for tone in (grey, 0))
+    words = at(38, 625, 140, 85)
+    assert ink_share(pale, words) > 0.7 * ink_share(black, words)
+
+
 def test_the_outline_of_a_pale_word_across_a_page_leaves_what_is_written_there_alone() -> None:
     """The word is behind a letter, and not on it: too little of it is written on."""
     behind = "q 0.9 g BT /F1 90 Tf 0.9 0.4 -0.4 0.9 120 180 Tm (DRAFT) Tj ET Q 0.9 g 60 60 480 80 re f\n"
