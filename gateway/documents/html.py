@@ -17,6 +17,13 @@ _HIDDEN = frozenset({"script", "style", "head", "title", "template", "noscript",
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 )
+#: What may be in a head; anything else ends it, for its own end may be left out.
+_OF_HEAD = frozenset({"head", "title", "style", "script", "noscript", "template"}) | _VOID
+#: Digits and signs that are written high or low: 10 to the 6th is not 106.
+_HIGH = str.maketrans("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ")
+_LOW = str.maketrans("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎")
+#: Places where a word may be broken; they are not seen.
+_UNSEEN_BREAKS = dict.fromkeys(map(ord, "\u200b\u00ad"))
 #: Elements that the next of their kind ends.
 _ENDED_BY_THE_NEXT = frozenset({"p", "li", "tr", "td", "th", "dt", "dd"})
 #: A paragraph ends where these begin and end, and so much is white before it, in lines.
@@ -24,11 +31,13 @@ _BLOCKS = {
     **dict.fromkeys(("p", "ul", "ol", "dl", "table", "blockquote", "pre", "figure", "fieldset"), 0.5),
     **dict.fromkeys(("div", "li", "tr", "section", "article", "header", "footer", "center", "form", "body"), 0.0),
     **dict.fromkeys(("dt", "dd", "address", "main", "nav", "aside", "caption", "tbody", "thead", "figcaption"), 0.0),
+    **dict.fromkeys(("details", "summary", "legend", "dialog", "menu"), 0.0),
     **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), 0.7),
 }
 _HEADINGS = {"h1": 108, "h2": 92, "h3": 80, "h4": 72, "h5": PLAIN, "h6": PLAIN}
 _INDENTED = {"ul": 0.3, "ol": 0.3, "dd": 0.3, "blockquote": 0.3}
 _MOST_INDENT = 2.4
+_LONGEST_NUMBER = 10
 #: Elements within elements: deeper ones are taken as if they were not.
 _DEEPEST = 2000
 _UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(px|pt|em|%)?\s*(;|$)", re.I)
@@ -46,13 +55,15 @@ class _Reader(HTMLParser):
         self._text = ""
         self._before = 0.0
         self._mark = ""
-        self._counts: list[int] = []  # of the lists that are open; -1 counts nothing
+        self._counts: list[int | None] = []  # of the lists that are open; None counts nothing
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         known = dict(attrs)
         if tag in _VOID:
             self._void(tag, known)
             return
+        if self._within["head"] and tag not in _OF_HEAD:
+            self._close("head")
         hides = tag in _HIDDEN or "hidden" in known or bool(_UNSEEN.search(known.get("style") or ""))
         self._hidden += hides
         if tag in _BLOCKS:
@@ -64,16 +75,18 @@ class _Reader(HTMLParser):
             self._within[tag] += 1
         else:
             self._hidden -= hides
-        self._begin(tag)
+        self._begin(tag, known)
 
-    def _begin(self, tag: str) -> None:
+    def _begin(self, tag: str, known: dict[str, str | None]) -> None:
         if tag in {"ul", "ol"}:
-            self._counts.append(0 if tag == "ol" else -1)
+            self._counts.append(_number(known.get("start"), 1) - 1 if tag == "ol" else None)
         elif tag == "li":
-            counted = self._counts and self._counts[-1] >= 0
-            if counted:
-                self._counts[-1] += 1
-            self._mark = f"{self._counts[-1]}." if counted else "•"
+            last = self._counts[-1] if self._counts else None
+            if last is None:
+                self._mark = "•"
+            else:
+                self._counts[-1] = _number(known.get("value"), last + 1)
+                self._mark = f"{self._counts[-1]}."
         elif tag in {"td", "th"} and self._text.strip():
             self._text = self._text.rstrip() + "   "
 
@@ -90,6 +103,11 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if not self._within[tag]:
+            # Browsers take the end of what is not open for a break, where it is one of these.
+            if tag == "br":
+                self._void(tag, {})
+            elif tag == "p" and not self._hidden:
+                self._end_paragraph(_BLOCKS[tag])
             return
         if tag in _BLOCKS:
             self._end_paragraph(_BLOCKS[tag])
@@ -109,10 +127,12 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._hidden:
             return
+        if self._within["sup"] or self._within["sub"]:
+            data = data.translate(_HIGH if self._within["sup"] else _LOW)
         if self._within["pre"]:
             self._text += data
             return
-        words = re.sub(r"[ \t\r\n\f\u200b\u00ad]+", " ", data)
+        words = re.sub(r"[ \t\r\n\f]+", " ", data.translate(_UNSEEN_BREAKS))
         if words.startswith(" ") and (not self._text or self._text[-1] in " \n"):
             words = words[1:]
         self._text += words
@@ -133,6 +153,12 @@ class _Reader(HTMLParser):
         self._open = [each for each in self._open if not each[1]]
         self._end_paragraph(0.0)
         return self.blocks
+
+
+def _number(told: str | None, default: int) -> int:
+    """Return the number that an attribute says, *default* where it says none that a list can begin with."""
+    told = (told or "").strip()
+    return int(told) if told.isascii() and told.isdecimal() and len(told) < _LONGEST_NUMBER else default
 
 
 def html_blocks(text: str) -> Iterator[Block]:

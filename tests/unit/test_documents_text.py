@@ -181,6 +181,27 @@ def test_html_is_read_as_it_is_read_aloud() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("html", "blocks"),
+    [
+        ("<html><head><title>T</title><body><p>a", ["a"]),
+        ("<head><meta charset=utf-8><style>p {}</style><p>a", ["a"]),
+        ("a</br>b", ["a\nb"]),
+        ("a</p>b", ["a", "b"]),
+        ("5&nbsp;&middot;&nbsp;10<sup>6</sup> CO<sub>2</sub>, 1<sup>st</sup>", ["5\xa0·\xa010⁶ CO₂, 1st"]),
+        ("Donau&shy;dampf&#8203;schiff", ["Donaudampfschiff"]),
+        ("<details><summary>a</summary>b</details>", ["a", "b"]),
+    ],
+)
+def test_html_is_read_as_browsers_show_it(html: str, blocks: list[str]) -> None:
+    assert read(html) == blocks
+
+
+def test_lists_have_the_numbers_that_they_say() -> None:
+    html = "<ol start=5><li>a<li>b<li value='9'>c<li>d</ol><ol start=x><li>e<ol start=0><li>f</ol><li value=-1>g</ol>"
+    assert [block.mark for block in html_blocks(html)] == ["5.", "6.", "9.", "10.", "1.", "0.", "2."]
+
+
 def test_headings_lists_and_quotes_look_like_such() -> None:
     blocks = list(html_blocks("<h2>A</h2><ol><li>x</li><li>y</li></ol><blockquote>q</blockquote><hr><p>z"))
     assert blocks[0].size > blocks[1].size
