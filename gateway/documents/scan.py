@@ -27,6 +27,8 @@ _ABOVE_MEAN, _LEAST_INK = 1.1, 0.65
 _NO_PAPER = 0.5
 #: What tells a scan from a photograph: most of it is paper, little of it is between paper and ink.
 _LEAST_PAPER, _MOST_BETWEEN = 0.6, 0.12
+#: Shaded rows have this share of so many tones.
+_FEW_TONES, _OF_FEW_TONES = 12, 0.6
 _DEEP = 0.5
 #: Where less than this is darker than the paper around it, nothing is written. The empty page of a scanner has grain,
 #: and is lit about evenly. In a picture the darkest parts are darker than this share of the lightest, or than the other
@@ -47,7 +49,7 @@ def paper_thresholds(grey: Image.Image, dpi: tuple[int, int], look: Look) -> Gre
     cells = mean.reduce(_CELL // _MEAN)
     paper = lightest(cells, (_AROUND, _AROUND)).filter(ImageFilter.GaussianBlur(_AROUND / 2))
     white = _percentile(paper, 0.9)
-    if look.sight is not Sight.SCAN and not _is_paper(grey, cells, paper, white):
+    if look.sight is not Sight.SCAN and not _is_paper(grey, mean, cells, paper, white):
         return None
     own = shaded(mean, paper)
     if look.black_below is None:
@@ -68,16 +70,31 @@ def paper_thresholds(grey: Image.Image, dpi: tuple[int, int], look: Look) -> Gre
     return thresholds
 
 
-def _is_paper(grey: Image.Image, cells: Image.Image, paper: Image.Image, white: int) -> bool:
+def _is_paper(grey: Image.Image, mean: Image.Image, cells: Image.Image, paper: Image.Image, white: int) -> bool:
     sample = grey.resize(paper.size, Image.Resampling.NEAREST)
     dots, dark = sample.width * sample.height, _darker(sample, paper.point(_INKS))
     if dark < _BLANK * dots and _is_shaded(grey, cells):
         return False
     # The desk around a sheet is no paper; where it begins, much seems to be between that and ink.
     lit = paper.point([255 if tone >= round(white * _NO_PAPER) else 0 for tone in range(256)])
-    between = _darker(sample, ImageChops.darker(paper.point(_INKS), lit))
-    between -= _darker(sample, ImageChops.darker(paper.point(_DEEPS), lit))
-    return between <= _MOST_BETWEEN * dots and lit.histogram()[255] - dark >= _LEAST_PAPER * dots
+    if lit.histogram()[255] - dark < _LEAST_PAPER * dots:
+        return False
+    most = _MOST_BETWEEN * dots
+    return _between(sample, paper, lit) <= most or _is_printed(shaded(mean, paper), paper, sample, lit)
+
+
+def _is_printed(own: Image.Image, paper: Image.Image, sample: Image.Image, lit: Image.Image) -> bool:
+    """Say whether what is between paper and ink are shaded rows: of a few tones, which a photograph's are not."""
+    areas = ImageChops.subtract(paper, own).point([0] + [255] * 255)
+    counts = sorted(own.histogram(areas), reverse=True)
+    few = sum(counts[:_FEW_TONES]) >= _OF_FEW_TONES * sum(counts)
+    return few and _between(sample, own, lit) <= _MOST_BETWEEN * sample.width * sample.height
+
+
+def _between(sample: Image.Image, paper: Image.Image, lit: Image.Image) -> int:
+    """Return how many dots of *sample* are between *paper* and ink where it is *lit*."""
+    no_paper, ink = (_darker(sample, ImageChops.darker(paper.point(table), lit)) for table in (_INKS, _DEEPS))
+    return no_paper - ink
 
 
 def _is_shaded(grey: Image.Image, cells: Image.Image) -> bool:

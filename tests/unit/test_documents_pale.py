@@ -159,6 +159,18 @@ def test_words_on_a_shaded_row_of_a_scan_stay_readable(tone: int, height: int) -
     assert ink_share(page, row) > 0.5 * ink_share(plain, row)
 
 
+def test_a_scanned_table_with_many_shaded_rows_is_no_photograph() -> None:
+    sheet = Image.new("L", SHEET, 235)
+    draw = ImageDraw.Draw(sheet)
+    for row in range(20):
+        draw.rectangle((100, 200 + 90 * row, 1600, 245 + 90 * row), fill=175)
+        for line in range(2):
+            draw.text((150, 205 + 90 * row + 45 * line), "Please confirm the receipt", fill=30, font_size=30)
+    page = seen(picture_pdf(grainy(sheet.filter(ImageFilter.GaussianBlur(0.7)))))
+    assert ink_share(page, (800, 220, 1600, 1900)) < 0.02
+    assert 0.05 < ink_share(page, (150, 220, 500, 1900)) < 0.3
+
+
 @pytest.mark.parametrize("tone", [165, 140])
 def test_the_bar_of_a_chart_on_a_scan_is_seen_although_nothing_is_written_on_it(tone: int) -> None:
     page = seen(picture_pdf(shaded_letter(tone, "")))
