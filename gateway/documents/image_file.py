@@ -7,8 +7,7 @@ from PIL import GifImagePlugin, Image, ImageOps, JpegImagePlugin, PngImagePlugin
 
 from gateway.document import SNIFFED_BYTES, MediaType, sniff
 from gateway.documents.dots import Dots
-from gateway.documents.greys import Grey
-from gateway.documents.picture import BOMB, BROKEN, MOST_DOTS, fitted, resolution
+from gateway.documents.picture import BOMB, BROKEN, MOST_DOTS, fitted, on_line, resolution
 from gateway.documents.raster import Raster
 from gateway.documents.refusal import refuse_document
 from gateway.documents.sight import pictured
@@ -86,6 +85,14 @@ class ImageFile:
 
         Raises Refusal(DOCUMENT_BROKEN or DOCUMENT_TOO_LARGE) when it cannot be decoded.
         """
+        return on_line(self._fitted(index, raster), raster.width, 255)
+
+    def page(self, index: int, raster: Raster) -> Dots:
+        """Return picture *index* (from 0) in black and white; raises as ``grey``."""
+        return pictured(self._fitted(index, raster), raster)
+
+    def _fitted(self, index: int, raster: Raster) -> Image.Image:
+        """Return the picture without what is white beside it; raises as ``grey``."""
         try:
             if index:
                 self._image.seek(index)
@@ -95,10 +102,6 @@ class ImageFile:
             raise self._broken() from None
         except BOMB:
             raise self._too_large() from None
-
-    def page(self, index: int, raster: Raster) -> Dots:
-        """Return picture *index* (from 0) in black and white; raises as ``grey``."""
-        return pictured(Grey.of(self.grey(index, raster)), raster)
 
     def _on_page(self, raster: Raster) -> Image.Image:
         image = self._image
@@ -110,7 +113,7 @@ class ImageFile:
             across, down = down, across
         # What counts of the resolution is only whether dots are square.
         place = raster.natural(upright.width / _LEAST_DPI, upright.height * across / down / _LEAST_DPI)
-        return fitted(upright, place, raster)
+        return fitted(upright, place)
 
     def _check_size(self) -> None:
         if self._image.width * self._image.height > MOST_DOTS:

@@ -17,6 +17,7 @@ from gateway.documents.dots import Dots
 from gateway.documents.edges import even
 from gateway.documents.greys import Grey, scaled
 from gateway.documents.ink import ink
+from gateway.documents.picture import on_line
 from gateway.documents.raster import Placement, Raster
 from gateway.documents.refusal import refuse_document
 from gateway.documents.scan import paper_thresholds
@@ -193,17 +194,9 @@ def _scanned(page: pdfium.PdfPage, source: Image.Image, raster: Raster) -> Dots 
     if raster.deskew and (level := straightened(grey.image(), thresholds.image(), ink(grey, thresholds), raster.dpi)):
         grey, thresholds = (Grey.of(image) for image in level)
     if place.width != raster.width:
-        left = _left(place, raster)
-        grey = Grey.of(_on_line(grey.image(), left, raster.width, 255))
-        thresholds = Grey.of(_on_line(thresholds.image(), left, raster.width, 0))
+        grey = Grey.of(on_line(grey.image(), raster.width, 255))
+        thresholds = Grey.of(on_line(thresholds.image(), raster.width, 0))
     return even(ink(grey, thresholds), grey, raster.dpi[1])
-
-
-def _on_line(image: Image.Image, left: int, width: int, beside: int) -> Image.Image:
-    """Return *image* on a scan line of *width* dots, with *beside* to its left and right."""
-    whole = Image.new("L", (width, image.height), beside)
-    whole.paste(image, (left, 0))
-    return whole
 
 
 def _place(page: pdfium.PdfPage, raster: Raster) -> Placement:

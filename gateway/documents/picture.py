@@ -26,17 +26,21 @@ def resolution(page: Image.Image) -> tuple[float, float] | None:
     return (across, down) if ifd.sensible(across, down) else None
 
 
-def fitted(image: Image.Image, place: Placement, raster: Raster) -> Image.Image:
-    """Return *image* as 8-bit grey at its *place* on a page that is as wide as a scan line."""
+def fitted(image: Image.Image, place: Placement) -> Image.Image:
+    """Return *image* as 8-bit grey in the dots of its *place*."""
     grey = to_grey(image)
     if place.turned:
         grey = grey.transpose(Image.Transpose.ROTATE_270)
-    grey = grey.resize((place.width, place.height), Image.Resampling.HAMMING)
-    if place.width == raster.width:
-        return grey
-    page = Image.new("L", (raster.width, place.height), 255)
-    page.paste(grey, ((raster.width - place.width) // 2, 0))
-    return page
+    return grey.resize((place.width, place.height), Image.Resampling.HAMMING)
+
+
+def on_line(image: Image.Image, width: int, beside: int) -> Image.Image:
+    """Return *image* in the middle of a scan line of *width* dots, with *beside* to its left and right."""
+    if image.width == width:
+        return image
+    whole = Image.new("L", (width, image.height), beside)
+    whole.paste(image, ((width - image.width) // 2, 0))
+    return whole
 
 
 def regridded(image: Image.Image, grid: Grid, raster: Raster) -> Image.Image | None:

@@ -10,6 +10,7 @@ from gateway.documents.edges import even
 from gateway.documents.greys import Grey
 from gateway.documents.halftone import screen
 from gateway.documents.ink import THRESHOLD, ink
+from gateway.documents.picture import on_line
 from gateway.documents.raster import Raster
 from gateway.documents.scan import paper_thresholds
 from gateway.documents.skew import straightened
@@ -40,16 +41,32 @@ def drawn(grey: Grey, pictures: Sequence[Box], raster: Raster) -> Dots:
     return _drawn(grey, () if look.sight is Sight.TEXT else pictures, raster)
 
 
-def pictured(grey: Grey, raster: Raster) -> Dots:
-    """Return the black and white of a page that is one picture: scanned paper, a photograph or a drawing."""
-    image = grey.image()
+def pictured(picture: Image.Image, raster: Raster) -> Dots:
+    """Return the black and white of a page that is one picture: scanned paper, a photograph or a drawing. *picture* is
+    as wide as what it covers of a line: beside the white of the page its own paper would be ink."""
     if raster.deskew and raster.look.sight in {Sight.AUTO, Sight.SCAN}:
-        paper = paper_thresholds(image, raster.dpi, raster.look)
-        level = paper and straightened(image, paper.image(), ink(grey, paper), raster.dpi)
+        paper = paper_thresholds(picture, raster.dpi, raster.look)
+        level = paper and straightened(picture, paper.image(), ink(picture, paper), raster.dpi)
         if level:
-            return even(ink(*level), level[0], raster.dpi[1])
-    thresholds = _picture(image, raster) if raster.look.sight is Sight.AUTO else None
-    return even(ink(grey, thresholds) if thresholds else drawn(grey, (), raster), grey, raster.dpi[1])
+            return _on_line(*level, raster)
+    thresholds = _seen(picture, raster)
+    if thresholds:
+        return _on_line(picture, thresholds, raster)
+    grey = Grey.of(on_line(picture, raster.width, 255))
+    return even(drawn(grey, (), raster), grey, raster.dpi[1])
+
+
+def _seen(picture: Image.Image, raster: Raster) -> Image.Image | None:
+    """Return the thresholds of a picture that is a page; None where it is seen like any page."""
+    if raster.look.sight is Sight.AUTO:
+        return _picture(picture, raster)
+    paper = paper_thresholds(picture, raster.dpi, raster.look) if raster.look.sight is Sight.SCAN else None
+    return paper.image() if paper else None
+
+
+def _on_line(picture: Image.Image, thresholds: Image.Image, raster: Raster) -> Dots:
+    grey = Grey.of(on_line(picture, raster.width, 255))
+    return even(ink(grey, on_line(thresholds, raster.width, 0)), grey, raster.dpi[1])
 
 
 def share(percent: int) -> int:

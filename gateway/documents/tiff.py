@@ -8,9 +8,8 @@ from gateway.document import MediaType
 from gateway.documents import ifd
 from gateway.documents.damage import is_damaged
 from gateway.documents.dots import Dots
-from gateway.documents.greys import Grey
 from gateway.documents.ink import ink
-from gateway.documents.picture import BOMB, BROKEN, MOST_DOTS, fitted, regridded, resolution
+from gateway.documents.picture import BOMB, BROKEN, MOST_DOTS, fitted, on_line, regridded, resolution
 from gateway.documents.raster import GRIDS, Grid, Raster
 from gateway.documents.refusal import refuse_document
 from gateway.documents.sight import pictured
@@ -57,11 +56,7 @@ class Tiff:
         The dots of a page that was made for faxing stay as they are; on another grid they are
         doubled or joined. Raises Refusal(DOCUMENT_BROKEN) when the page cannot be decoded.
         """
-        page = self.picture(index)
-        try:
-            return self._on_grid(page, raster)
-        except BROKEN:
-            raise self._broken(index + 1) from None
+        return on_line(self._fitted(index, raster), raster.width, 255)
 
     def page(self, index: int, raster: Raster) -> Dots:
         """Return page *index* (from 0) in black and white; raises as ``grey``.
@@ -72,8 +67,8 @@ class Tiff:
         frame = self._frames[index]
         if frame < len(self._directories) and is_damaged(self._data, self._directories[frame]):
             raise self._broken(index + 1)
-        grey = self.grey(index, raster)
-        return ink(grey) if self._image.mode == "1" else pictured(Grey.of(grey), raster)
+        fitted = self._fitted(index, raster)
+        return ink(on_line(fitted, raster.width, 255)) if self._image.mode == "1" else pictured(fitted, raster)
 
     def picture(self, index: int) -> Image.Image:
         """Return page *index* (from 0) decoded, upright, in its own size; raises as ``grey``. Valid until the next."""
@@ -86,13 +81,21 @@ class Tiff:
             raise self._too_large(index + 1) from None
         return self._image
 
+    def _fitted(self, index: int, raster: Raster) -> Image.Image:
+        """Return the page without what is white beside it; raises as ``grey``."""
+        page = self.picture(index)
+        try:
+            return self._on_grid(page, raster)
+        except BROKEN:
+            raise self._broken(index + 1) from None
+
     def _on_grid(self, page: Image.Image, raster: Raster) -> Image.Image:
         grid = fax_grid(page)
         kept = regridded(page, grid, raster) if grid else None
         if kept:
             return kept
         across, down = resolution(page) or _NO_DPI
-        return fitted(page, raster.place(page.width / across, page.height / down), raster)
+        return fitted(page, raster.place(page.width / across, page.height / down))
 
     def _check_sizes(self, data: bytes) -> None:
         """Look at every page's size before Pillow decodes any."""

@@ -5,7 +5,6 @@ import random
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from gateway.documents.greys import Grey
 from gateway.documents.raster import Raster
 from gateway.documents.sight import pictured
 from gateway.fax import Quality
@@ -109,7 +108,7 @@ def test_a_circle_on_a_form_that_is_filled_with_pencil_is_not_the_empty_one(acro
     for left in range(100, 1600, 200):
         draw.ellipse((left, 500, left + across, 500 + across), outline=40, width=2)
         draw.ellipse((left, 700, left + across, 700 + across), outline=40, width=2, fill=tone)
-    page = pictured(Grey.of(scan), RASTER).image()
+    page = pictured(scan, RASTER).image()
     third = across // 3
     for left in range(100, 1600, 200):
         empty, filled = (
@@ -128,7 +127,7 @@ def test_a_gap_between_dark_strokes_stays_open_and_pencil_beside_them_stays() ->
         draw.rectangle((left + 4, 500, left + 5, 530), fill=155)  # as light as the lens leaves it
         draw.rectangle((left + 6, 500, left + 9, 530), fill=40)
         draw.rectangle((left + 22, 500, left + 24, 530), fill=155)
-    page = pictured(Grey.of(scan), RASTER).image()
+    page = pictured(scan, RASTER).image()
     for left in range(100, 1600, 200):
         row = [page.getpixel((left + x, 515)) for x in range(30)]
         assert row[1]
@@ -183,7 +182,7 @@ def test_a_letter_on_a_dark_desk_is_no_photograph(desk: int) -> None:
     light = Image.linear_gradient("L").rotate(90).resize(SHEET).point([160 + grey * 95 // 255 for grey in range(256)])
     photo = Image.new("L", (SHEET[0] + 200, SHEET[1] + 200), desk)
     photo.paste(ImageChops.multiply(letter, light), (100, 100))
-    page = pictured(Grey.of(photo.resize((1728, 2149))), RASTER).image().convert("L")
+    page = pictured(photo.resize((1728, 2149)), RASTER).image().convert("L")
     across, down = 1728 / photo.width, 2149 / photo.height
     blank = (round(400 * across), round(750 * down), round(1500 * across), round(960 * down))
     assert ink_share(page, blank) == 0

@@ -5,14 +5,14 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 from gateway.document import MediaType, claimed
 from gateway.documents import image_file
 from gateway.documents.open import inspect, opened, pages_to_fax
-from gateway.documents.raster import Raster
+from gateway.documents.raster import Look, Raster
 from gateway.errors import Kind, Refusal
-from gateway.fax import Quality
+from gateway.fax import Quality, Sight
 from tests.samples import tiff
 
 HIGH = Raster.of(Quality.HIGH, "letter")
@@ -122,6 +122,24 @@ def test_a_coloured_heading_on_a_picture_stays_readable() -> None:
     draw.text((100, 520), "White on colour", fill="white", font_size=80)
     band = seen(saved(image)).crop((200, 1000, 1500, 1240))
     assert 0.03 < band.convert("L").histogram()[255] / (band.width * band.height) < 0.97
+
+
+@pytest.mark.parametrize("look", [Look(), Look(Sight.SCAN), Look(black_below=80)])
+@pytest.mark.parametrize("deskew", [False, True])
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_a_photo_of_dim_paper_is_not_black_beside_the_white_of_the_page(kind: str, look: Look, deskew: bool) -> None:
+    """It is narrower than the page; what is white to its left and right is no paper that it is compared with."""
+    paper = Image.linear_gradient("L").resize((1500, 2000)).point([120 + tone // 4 for tone in range(256)])
+    words = Image.new("L", paper.size, 255)
+    for line in range(12):
+        ImageDraw.Draw(words).text((200, 150 + 120 * line), "The quick brown fox", fill=60, font_size=60)
+    turned = words.rotate(2 if deskew else 0, Image.Resampling.BICUBIC, fillcolor=255)
+    photo = ImageChops.multiply(paper, turned)
+    page = seen(saved(photo, kind, dpi=(182, 182)), Raster.of(Quality.HIGH, "letter", look, deskew=deskew))
+    left, _, right, _ = page.getbbox() or (0, 0, 0, 0)
+    assert page.width == 1728
+    assert left > 200
+    assert right < 1200
 
 
 @pytest.mark.parametrize("kind", FORMATS)
