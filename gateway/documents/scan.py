@@ -10,6 +10,7 @@ from gateway.documents.greys import Grey, extremes, scaled
 from gateway.documents.halftone import screen
 from gateway.documents.raster import Look
 from gateway.documents.shades import lightest, shaded, share
+from gateway.documents.sheet import written_sheet
 from gateway.fax import Sight
 
 #: What is ink is looked at in squares of this many dots, half the height of a small letter's x, ...
@@ -48,30 +49,39 @@ def paper_thresholds(grey: Image.Image, dpi: tuple[int, int], look: Look) -> Gre
     mean = grey.reduce(_MEAN)
     cells = mean.reduce(_CELL // _MEAN)
     paper = lightest(cells, (_AROUND, _AROUND)).filter(ImageFilter.GaussianBlur(_AROUND / 2))
-    white = _percentile(paper, 0.9)
-    if look.sight is not Sight.SCAN and not _is_paper(grey, mean, cells, paper, white):
-        return None
-    own = shaded(mean, paper)
-    if look.black_below is None:
-        around = own.resize(mean.size, Image.Resampling.BILINEAR)
-        squares = ImageChops.darker(
-            ImageChops.lighter(share(mean, _ABOVE_MEAN), share(around, _LEAST_INK)), share(around, _INK)
-        )
-    else:
-        squares = share(own, min(look.black_below / 100, _MOST_INK))
-    thresholds = scaled(squares, grey.size, smooth=True)
-    if look != Look():
+    other = None
+    if look.sight is not Sight.SCAN:
+        other = _no_paper(grey, mean, cells, paper)
+        if other is None:
+            return None
+    thresholds = scaled(_inks(mean, shaded(mean, paper), look), grey.size, smooth=True)
+    if look != Look() or other is None or not other.getbbox():
         return thresholds
-    dark = paper.point([255 if tone < white * _NO_PAPER else 0 for tone in range(256)])
-    if dark.getbbox():
-        whole = thresholds.image().copy()
-        whole.paste(screen(grey.size, dpi), mask=dark.resize(grey.size))
-        return Grey.of(whole)
-    return thresholds
+    whole = thresholds.image().copy()
+    whole.paste(screen(grey.size, dpi), mask=other.resize(grey.size))
+    return Grey.of(whole)
+
+
+def _inks(mean: Image.Image, paper: Image.Image, look: Look) -> Image.Image:
+    """Return the tone below which a dot is ink, for squares of ``_MEAN`` or ``_CELL`` dots."""
+    if look.black_below is not None:
+        return share(paper, min(look.black_below / 100, _MOST_INK))
+    around = paper.resize(mean.size, Image.Resampling.BILINEAR)
+    close = ImageChops.lighter(share(mean, _ABOVE_MEAN), share(around, _LEAST_INK))
+    return ImageChops.darker(close, share(around, _INK))
+
+
+def _no_paper(grey: Image.Image, mean: Image.Image, cells: Image.Image, paper: Image.Image) -> Image.Image | None:
+    """Return the squares that are no paper; None when it is a photograph, and no sheet lies in it."""
+    white = _percentile(paper, 0.9)
+    if _is_paper(grey, mean, cells, paper, white):
+        return paper.point([255 if tone < white * _NO_PAPER else 0 for tone in range(256)])
+    sheet = written_sheet(_sampled(grey, paper), paper, paper.point(_INKS))
+    return ImageChops.invert(sheet) if sheet else None
 
 
 def _is_paper(grey: Image.Image, mean: Image.Image, cells: Image.Image, paper: Image.Image, white: int) -> bool:
-    sample = grey.resize(paper.size, Image.Resampling.NEAREST)
+    sample = _sampled(grey, paper)
     dots, dark = sample.width * sample.height, _darker(sample, paper.point(_INKS))
     if dark < _BLANK * dots and _is_shaded(grey, cells):
         return False
@@ -95,6 +105,11 @@ def _between(sample: Image.Image, paper: Image.Image, lit: Image.Image) -> int:
     """Return how many dots of *sample* are between *paper* and ink where it is *lit*."""
     no_paper, ink = (_darker(sample, ImageChops.darker(paper.point(table), lit)) for table in (_INKS, _DEEPS))
     return no_paper - ink
+
+
+def _sampled(grey: Image.Image, paper: Image.Image) -> Image.Image:
+    """Return one dot of each square of *paper*."""
+    return grey.resize(paper.size, Image.Resampling.NEAREST)
 
 
 def _is_shaded(grey: Image.Image, cells: Image.Image) -> bool:

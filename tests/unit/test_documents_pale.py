@@ -1,6 +1,7 @@
 """What is pale: bars of charts and pictures are seen, empty paper becomes white, pencil stays."""
 
 import random
+from itertools import pairwise
 
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
@@ -188,3 +189,51 @@ def test_a_letter_on_a_dark_desk_is_no_photograph(desk: int) -> None:
     assert ink_share(page, blank) == 0
     words = (round(270 * across), round(1000 * down), round(1000 * across), round(1800 * down))
     assert 0.05 < ink_share(page, words) < 0.25
+
+
+def shot(desk: Image.Image, sheet: Image.Image) -> Image.Image:
+    """A sheet that lies askew on a desk, in a light that falls off, through the lens of a telephone."""
+    photo, place = desk.resize((1728, 2149)), (1000, 1500)
+    turned = [image.rotate(4, Image.Resampling.BICUBIC, expand=True) for image in (sheet.resize(place), full(place))]
+    photo.paste(turned[0], (330, 280), turned[1])
+    return grainy(ImageChops.multiply(photo, shade(150, 255, photo.size))).filter(ImageFilter.GaussianBlur(0.8))
+
+
+def full(size: tuple[int, int], tone: int = 255) -> Image.Image:
+    return Image.new("L", size, tone)
+
+
+def written(tone: int) -> Image.Image:
+    sheet = full(SHEET, tone)
+    for line in range(20):
+        ImageDraw.Draw(sheet).text((250, 300 + 80 * line), f"{line}. The quick brown fox jumps", fill=40, font_size=60)
+    return sheet
+
+
+def dotted(page: Image.Image, place: tuple[int, int, int, int]) -> float:
+    """Changes between black and white for each dot of a row."""
+    rows = [page.crop((place[0], y, place[2], y + 1)).tobytes() for y in range(place[1], place[3], 7)]
+    return sum(a != b for row in rows for a, b in pairwise(row)) / sum(map(len, rows))
+
+
+@pytest.mark.parametrize("desk", [60, 120, 160])
+def test_a_sheet_on_a_desk_is_read_as_paper_and_the_desk_seen_as_a_picture(desk: int) -> None:
+    page = pictured(shot(full(SHEET, desk), written(245)), RASTER).image().convert("L")
+    words, foot, beside = (520, 620, 1150, 1500), (560, 1650, 1250, 1750), (20, 100, 250, 260)
+    assert 0.03 < ink_share(page, words) < 0.2
+    assert dotted(page, words) < 0.08
+    assert ink_share(page, foot) == 0
+    assert ink_share(page, beside) > 0.2
+    assert dotted(page, beside) > 0.1
+
+
+@pytest.mark.parametrize("least", [150, 60])
+def test_a_light_thing_in_a_picture_is_no_sheet(least: int) -> None:
+    """It has light and shade of its own, however bright it is."""
+    blurred = random.Random(4).randbytes(54 * 67)
+    folds = Image.frombytes("L", (54, 67), blurred).point([least + grey * (255 - least) // 255 for grey in range(256)])
+    photo = full((1728, 2149), 40)
+    photo.paste(folds.resize((1400, 1750), Image.Resampling.BICUBIC), (150, 200))
+    ImageDraw.Draw(photo).text((400, 900), "Out of order", fill=40, font_size=140)
+    page = pictured(grainy(photo), RASTER).image().convert("L")
+    assert dotted(page, (300, 1200, 1400, 1800)) > 0.05
