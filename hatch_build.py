@@ -22,6 +22,8 @@ MODULES = {
     "gateway.smtp._lines": ["gateway/smtp/_lines.c"],
 }
 ABI = "cp311-abi3"
+#: Else a compiler does what the Python at hand was built with; Debian's says -O2, and a scan takes half as long again.
+OPTIMISED = [] if sys.platform == "win32" else ["-O3"]
 
 
 class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # the builder's configuration is not used
@@ -54,7 +56,12 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # the buil
     def _compiled(self, folder: Path) -> list[Path]:
         """Compile all into *folder*, each at its place in the package; return the files, none where that fails."""
         extensions = [
-            Extension(name, [str(Path(self.root, source)) for source in sources], py_limited_api=True)
+            Extension(
+                name,
+                [str(Path(self.root, source)) for source in sources],
+                py_limited_api=True,
+                extra_compile_args=OPTIMISED,
+            )
             for name, sources in MODULES.items()
         ]
         build = Distribution({"name": "faxgate", "ext_modules": extensions}).get_command_obj("build_ext")
