@@ -48,15 +48,20 @@ def parse_number(written: str, country: str) -> str:
     Digits, an optional leading ``+``, ``.`` and ``-`` between digits, or RFC 3192's ``FAX=``. Without ``+`` the
     number is read as dialled in *country* (ISO 3166); one of eleven digits or more that means nothing there is
     read as an international number that lost its ``+`` (a shorter one is more likely a mistyped national number).
+    Where it could be either, and lacks what national numbers begin with, nobody knows.
     Raises Refusal(NUMBER_INVALID) with an example of what works.
     """
     match = _NUMBER.fullmatch(written)
     if match is None:
         raise refuse(Kind.NUMBER_INVALID, f"{shown(written)} is not a fax number; write it like {EXAMPLE}", written)
     digits = re.sub(r"[.-]", "", match[1])
-    number = _valid(digits, country)
-    if number is None and len(digits) >= 11 and not digits.startswith(("+", "0")):
-        number = _valid("+" + digits, country)
+    number, abroad = _valid(digits, country), None
+    if len(digits) >= 11 and not digits.startswith(("+", "0")):
+        abroad = _valid("+" + digits, country)
+    if number and abroad and number != abroad and not digits.startswith(_trunk_prefix(country)):
+        both = f"{number} or {abroad}"
+        raise refuse(Kind.NUMBER_INVALID, f"{shown(written)} may be {both}; write one of the two", written)
+    number = number or abroad
     if number is None:
         raise refuse(
             Kind.NUMBER_INVALID,
@@ -78,6 +83,13 @@ def _valid(digits: str, country: str) -> str | None:
     e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     # Libphonenumber takes some numbers that are longer than E.164 allows.
     return e164 if phonenumbers.is_valid_number(number) and len(e164) - 1 <= MOST_DIGITS else None
+
+
+@lru_cache(512)
+def _trunk_prefix(country: str) -> str:
+    """Return what is dialled before a number within *country*, "" where there is nothing of the kind."""
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(country)
+    return (metadata.national_prefix if metadata else None) or ""
 
 
 @lru_cache(4096)

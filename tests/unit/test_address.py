@@ -38,6 +38,10 @@ COUNTRIES = ["US", "CA", "GB", "DE", "FR", "IT", "IE", "AU", "JP", "BR", "MX", "
         ("011442071838750", "US", "+442071838750"),
         ("442071838750", "US", "+442071838750"),  # lost its plus
         ("+442071838750", "", "+442071838750"),
+        ("442071838750", "GB", "+442071838750"),
+        ("493012345678", "DE", "+493012345678"),
+        ("12025550123", "DE", "+12025550123"),
+        ("84951234567", "RU", "+74951234567"),  # begins as numbers do there
         # Toll-free numbers may have N11 in the middle.
         ("8004110123", "US", "+18004110123"),
     ],
@@ -92,6 +96,24 @@ def test_the_way_abroad_is_not_taken_off_a_number_with_a_plus(written: str, coun
     with pytest.raises(Refusal) as refused:
         parse_number(written, country)
     assert refused.value.reason.kind is Kind.NUMBER_INVALID
+
+
+@pytest.mark.parametrize(
+    ("written", "here", "abroad"),
+    [
+        ("442071838750", "+49442071838750", "+442071838750"),
+        ("33142685300", "+4933142685300", "+33142685300"),
+        ("4915123456789", "+494915123456789", "+4915123456789"),  # of the country itself
+    ],
+)
+def test_a_number_that_may_be_two_is_refused_and_both_are_named(written: str, here: str, abroad: str) -> None:
+    """Without its first 0 a number from Germany is as likely one from abroad without its plus."""
+    with pytest.raises(Refusal) as refused:
+        parse_number(written, "DE")
+    assert refused.value.reason.sentence == f"{written} may be {here} or {abroad}; write one of the two"
+    assert parse_number(here, "DE") == here
+    assert parse_number(abroad, "DE") == abroad
+    assert parse_number(f"0{written}", "DE") == here
 
 
 def digits_of(written: str) -> str:
