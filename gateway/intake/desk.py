@@ -35,7 +35,8 @@ SAME_MAIL = timedelta(hours=48)
 SAME_BODY = timedelta(minutes=5)
 
 _AUTOMATIC = {
-    Automatic.REPLY: "this is an automatic reply; only mails that a person or a program means as a fax are sent",
+    Automatic.REPLY: "its header marks this mail as an automatic reply (Auto-Submitted, Precedence or the like); "
+    "a program that sends faxes must leave that field out",
     Automatic.LIST: "this is list or bulk mail; only mails that are meant as a fax are sent",
     Automatic.OURS: "this mail was made by a fax gateway; it is not faxed again",
     Automatic.REPORT: "this is a delivery report; it is not sent as a fax",
