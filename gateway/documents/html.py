@@ -128,7 +128,7 @@ class _Reader(HTMLParser):
         if self._hidden:
             return
         if self._within["sup"] or self._within["sub"]:
-            data = data.translate(_HIGH if self._within["sup"] else _LOW)
+            data = _moved(data, _HIGH if self._within["sup"] else _LOW)
         if self._within["pre"]:
             self._text += data
             return
@@ -153,6 +153,11 @@ class _Reader(HTMLParser):
         self._open = [each for each in self._open if not each[1]]
         self._end_paragraph(0.0)
         return self.blocks
+
+
+def _moved(words: str, places: dict[int, int]) -> str:
+    """Return *words* high or low, unless letters are among them that cannot be: the 2nd is no power."""
+    return words.translate(places) if all(ord(char) in places for char in words.strip()) else words
 
 
 def _number(told: str | None, default: int) -> int:

@@ -189,6 +189,7 @@ def test_html_is_read_as_it_is_read_aloud() -> None:
         ("a</br>b", ["a\nb"]),
         ("a</p>b", ["a", "b"]),
         ("5&nbsp;&middot;&nbsp;10<sup>6</sup> CO<sub>2</sub>, 1<sup>st</sup>", ["5\xa0·\xa010⁶ CO₂, 1st"]),
+        ("the 2<sup>nd</sup> of x<sup>n-1</sup>", ["the 2nd of xⁿ⁻¹"]),
         ("Donau&shy;dampf&#8203;schiff", ["Donaudampfschiff"]),
         ("<details><summary>a</summary>b</details>", ["a", "b"]),
     ],
