@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from math import sqrt
-from typing import Any
+from typing import Any, cast
 
 import pikepdf
 import pypdfium2 as pdfium
@@ -31,6 +31,9 @@ _PLAIN_ENTRIES = {
     *("/Interpolate", "/Metadata"),
 }
 _MOST_DOTS = 120_000_000
+_WHITE = 255
+#: Which way the left, top, right and bottom edge of a box move when it shrinks.
+_INWARDS = (1, 1, -1, -1)
 
 #: a, b, c, d, e, f of ISO 32000-1, 8.3.3.
 Matrix = tuple[float, float, float, float, float, float]
@@ -65,14 +68,14 @@ def contents(page: pdfium.PdfPage, thinnest: float) -> Contents:
     pictures: list[Picture] = []
     images: list[Picture] = []
     others = dotted = False
-    for handle, matrix in _objects(page):
+    for handle, matrix in objects(page):
         kind = pdfium_c.FPDFPageObj_GetType(handle)
         if kind == pdfium_c.FPDF_PAGEOBJ_IMAGE:
             images.append(_image(handle, matrix))
         if kind == pdfium_c.FPDF_PAGEOBJ_IMAGE and _bits(page, handle) > 1:
             pictures.append(images[-1])
         elif kind == pdfium_c.FPDF_PAGEOBJ_SHADING:
-            pictures.append(_shading(handle, matrix))
+            pictures.append(bounded(handle, matrix))
         elif kind != pdfium_c.FPDF_PAGEOBJ_TEXT or not _invisible(handle):
             others = True
             dotted = dotted or kind == pdfium_c.FPDF_PAGEOBJ_IMAGE
@@ -148,7 +151,7 @@ def _has_transfer(state: pikepdf.Object) -> bool:
     return any(not isinstance(state.get(key, pikepdf.Name.Default), pikepdf.Name) for key in ("/TR", "/TR2"))
 
 
-def _objects(page: pdfium.PdfPage) -> Iterator[tuple[Any, Matrix]]:
+def objects(page: pdfium.PdfPage) -> Iterator[tuple[Any, Matrix]]:
     """Yield the objects of the page and of the forms in it, with what turns their space into the page's."""
     left = _MOST_OBJECTS
     levels: list[tuple[Iterator[Any], Matrix]] = [(_of_page(page), (1, 0, 0, 1, 0, 0))]
@@ -190,7 +193,8 @@ def _image(handle: Any, outer: Matrix) -> Picture:
     return Picture(corners, handle, upright and matrix[3] > 0, image=True)
 
 
-def _shading(handle: Any, outer: Matrix) -> Picture:
+def bounded(handle: Any, outer: Matrix) -> Picture:
+    """Return an object that is no picture as one: its bounds, with what turns their space into the page's."""
     edges = [ctypes.c_float() for _ in range(4)]
     pdfium_c.FPDFPageObj_GetBounds(handle, *edges)
     left, bottom, right, top = (edge.value for edge in edges)
@@ -207,6 +211,30 @@ def box(page: pdfium.PdfPage, picture: Picture, area: tuple[int, int, int, int, 
         across.append(min(max(x.value, 0), size[0]))
         down.append(min(max(y.value, 0), size[1]))
     return min(across), min(down), min(max(across) + 1, size[0]), min(max(down) + 1, size[1])
+
+
+def snapped(drawn: Image.Image, place: Box) -> Box:
+    """Return *place* with the edges that PDFium has *drawn*, which may lie a dot further in or out: a white line at the
+    edge of a picture would be its paper, and one of its own beside it a black line."""
+    edges = list(place)
+    for side, inwards in enumerate(_INWARDS):
+        if _extrema(drawn, edges, side)[0] == _WHITE:
+            edges[side] += inwards
+    for side, inwards in enumerate(_INWARDS):
+        wider = [edge - inwards if at == side else edge for at, edge in enumerate(edges)]
+        if 0 <= wider[side] <= drawn.size[side % 2] and _extrema(drawn, wider, side)[1] < _WHITE:
+            edges = wider
+    left, top, right, bottom = edges
+    return (left, top, right, bottom) if left < right and top < bottom else place
+
+
+def _extrema(drawn: Image.Image, edges: list[int], side: int) -> tuple[int, int]:
+    """Return the darkest and the lightest dot of the outermost line at a side."""
+    line = list(edges)
+    opposite = (side + 2) % 4
+    line[opposite] = edges[side] + _INWARDS[side]
+    darkest, lightest = drawn.crop((line[0], line[1], line[2], line[3])).getextrema()
+    return int(cast(float, darkest)), int(cast(float, lightest))
 
 
 def _matrix(handle: Any) -> Matrix:

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 from collections.abc import Iterator
+from functools import cached_property
 from io import BytesIO
 from typing import Final
 
@@ -12,9 +13,10 @@ import pypdfium2.raw as pdfium_c
 from PIL import Image
 
 from gateway.document import MediaType
-from gateway.documents.contents import Contents, Picture, box, can_be_shown, contents, jpeg, scan
+from gateway.documents.contents import Contents, Picture, box, can_be_shown, contents, jpeg, scan, snapped
 from gateway.documents.dots import Dots
 from gateway.documents.edges import even
+from gateway.documents.gradients import gradients, may_have_gradients, white_shapes
 from gateway.documents.greys import Grey, scaled
 from gateway.documents.ink import ink
 from gateway.documents.picture import on_line
@@ -57,6 +59,10 @@ class Pdf:
             raise _refusal(label, error.err_code, data) from None
         self.pages = len(self._document)
         self._forms_ready = False
+
+    @cached_property
+    def _may_have_gradients(self) -> bool:
+        return may_have_gradients(self._data)
 
     @property
     def holds_more(self) -> bool:
@@ -123,7 +129,12 @@ class Pdf:
                     f"{what} is damaged and cannot be shown; make the document again and send that",
                 )
         boxes = [box(page, picture, area, grey.size) for picture in found.pictures]
-        dots = drawn(grey, [each for each in boxes if each[0] < each[2] and each[1] < each[3]], raster)
+        boxes = [each for each in boxes if each[0] < each[2] and each[1] < each[3]]
+        sheet = grey.image()
+        if self._may_have_gradients:
+            shapes = [box(page, shape, area, grey.size) for shape in white_shapes(page)]
+            boxes = gradients(sheet, shapes, boxes) + boxes
+        dots = drawn(grey, [snapped(sheet, each) for each in boxes], raster)
         return dots if found.dotted else even(dots, grey, raster.dpi[1])
 
     @contextlib.contextmanager

@@ -25,8 +25,9 @@ _SMALL = 24
 #: Greys that are neither ink nor paper, and the share of them from which a picture is more than a drawing.
 _MIDDLE, _DRAWING = range(48, 216), 0.06
 _SPARSE = 4
-#: A picture of less than this share of a sheet, whose greys differ by no more than so much, is a tone, no empty paper.
-_PART, _FLAT = 0.5, 8
+#: A picture of less than this share of a sheet, whose greys differ by no more than so much, is a tone, no empty paper;
+#: nor is one paper of which half is darker than such a tone.
+_PART, _FLAT, _DARK = 0.5, 8, 100
 
 
 def drawn(grey: Grey, pictures: Sequence[Box], raster: Raster) -> Dots:
@@ -112,11 +113,13 @@ def _picture(grey: Image.Image, raster: Raster) -> Image.Image | None:
     if sum(counts[tone] for tone in _MIDDLE) < _DRAWING * sparse.width * sparse.height and counts[255]:
         return None
     paper = paper_thresholds(grey, raster.dpi, raster.look)
-    if raster.look.black_below is not None or (paper and not _is_tone(grey, raster)):
+    if raster.look.black_below is not None or (paper and not _is_tone(grey, counts, raster)):
         return paper.image() if paper else None
     return screen(grey.size, raster.dpi) if raster.look.dots else None
 
 
-def _is_tone(grey: Image.Image, raster: Raster) -> bool:
+def _is_tone(grey: Image.Image, counts: Sequence[int], raster: Raster) -> bool:
+    if grey.width * grey.height >= _PART * raster.width * raster.full_lines:
+        return False
     least, most = cast(tuple[int, int], grey.getextrema())
-    return most - least <= _FLAT and grey.width * grey.height < _PART * raster.width * raster.full_lines
+    return most - least <= _FLAT or 2 * sum(counts[:_DARK]) > sum(counts)
