@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image, ImageFilter
 
 from gateway.documents.contents import Picture, bounded, objects
+from gateway.documents.greys import count_darker
 from gateway.documents.shades import share
 from gateway.documents.sight import Box
 
@@ -66,12 +67,7 @@ def _is_graded(area: Image.Image) -> bool:
     if darker < _LEAST_TONES * sparse.width * sparse.height or max(counts) > _MOST_OF_ONE * darker:
         return False
     around = sparse.filter(ImageFilter.BoxBlur(_AROUND))
-    return _more(sparse, share(around, _LIGHT)) <= _more(share(around, _DARK), sparse)
-
-
-def _more(one: Image.Image, other: Image.Image) -> int:
-    """Return how many dots of *one* are lighter than those of *other*."""
-    return sum(ImageChops.subtract(one, other).histogram()[1:])
+    return count_darker(share(around, _LIGHT), sparse) <= count_darker(sparse, share(around, _DARK))
 
 
 def _is_white(path: ctypes.c_void_p) -> bool:

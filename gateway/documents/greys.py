@@ -62,6 +62,11 @@ def scaled_by_pillow(image: Image.Image, size: tuple[int, int], *, smooth: bool 
     return Grey(*size, across.resize(size, _FILTERS[smooth]).tobytes())
 
 
+def count_darker(image: Image.Image, than: Image.Image) -> int:
+    """Return how many dots of *image* are darker than those of another of the same size."""
+    return sum(ImageChops.subtract(than, image).histogram()[1:])
+
+
 def extremes(page: Greys, side: int) -> tuple[Image.Image, Image.Image]:
     """Return the least and the most grey of each square of *side* dots; those at the edges may be smaller."""
     if dots.compiled is None:

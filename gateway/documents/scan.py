@@ -6,7 +6,7 @@ stays. Where ink lies close, what is lighter than the mean of a few dots around 
 
 from PIL import Image, ImageChops, ImageFilter
 
-from gateway.documents.greys import Grey, extremes, scaled
+from gateway.documents.greys import Grey, count_darker, extremes, scaled
 from gateway.documents.halftone import screen
 from gateway.documents.raster import Look
 from gateway.documents.shades import lightest, shaded, share
@@ -82,7 +82,7 @@ def _no_paper(grey: Image.Image, mean: Image.Image, cells: Image.Image, paper: I
 
 def _is_paper(grey: Image.Image, mean: Image.Image, cells: Image.Image, paper: Image.Image, white: int) -> bool:
     sample = _sampled(grey, paper)
-    dots, dark = sample.width * sample.height, _darker(sample, paper.point(_INKS))
+    dots, dark = sample.width * sample.height, count_darker(sample, paper.point(_INKS))
     if dark < _BLANK * dots and _is_shaded(grey, cells):
         return False
     # The desk around a sheet is no paper; where it begins, much seems to be between that and ink.
@@ -103,7 +103,7 @@ def _is_printed(own: Image.Image, paper: Image.Image, sample: Image.Image, lit: 
 
 def _between(sample: Image.Image, paper: Image.Image, lit: Image.Image) -> int:
     """Return how many dots of *sample* are between *paper* and ink where it is *lit*."""
-    no_paper, ink = (_darker(sample, ImageChops.darker(paper.point(table), lit)) for table in (_INKS, _DEEPS))
+    no_paper, ink = (count_darker(sample, ImageChops.darker(paper.point(table), lit)) for table in (_INKS, _DEEPS))
     return no_paper - ink
 
 
@@ -117,11 +117,6 @@ def _is_shaded(grey: Image.Image, cells: Image.Image) -> bool:
     least, most = extremes(grey, _CELL)
     smooth = _percentile(ImageChops.subtract(most, least), 0.5) <= _GRAIN
     return _percentile(cells, 0.02) < _percentile(cells, 0.98) * (_SHADED if smooth else _UNEVEN)
-
-
-def _darker(sample: Image.Image, than: Image.Image) -> int:
-    """Return how many dots of *sample* are darker than their own thresholds."""
-    return sample.width * sample.height - ImageChops.subtract(than, sample).histogram()[0]
 
 
 def _percentile(image: Image.Image, share: float) -> int:

@@ -6,6 +6,7 @@ into which the tones fall (Otsu 1979, doi:10.1109/TSMC.1979.4310076), and only t
 
 from PIL import Image, ImageChops
 
+from gateway.documents.greys import count_darker
 from gateway.documents.shades import lightest, share
 
 #: So many squares around what is light are its edge, which tells nothing.
@@ -24,16 +25,11 @@ def written_sheet(sample: Image.Image, paper: Image.Image, inks: Image.Image) ->
     light = paper.point([255 if tone > border else 0 for tone in range(256)])
     sheet = ImageChops.invert(lightest(ImageChops.invert(light), (_EDGE, _EDGE)))
     whole = sheet.histogram()[255]
-
-    def darker(than: Image.Image) -> float:
-        below = ImageChops.subtract(ImageChops.darker(than, sheet), sample).histogram()
-        return sum(below[1:]) / whole
-
     if whole < _LEAST * sheet.width * sheet.height:
         return None
-    written = darker(inks)
-    between = darker(share(paper, _PAPER)) - written
-    return sheet if _LEAST_WRITTEN <= written <= _MOST_WRITTEN and between <= _MOST_BETWEEN else None
+    tables = (inks, share(paper, _PAPER))
+    written, other = (count_darker(sample, ImageChops.darker(table, sheet)) / whole for table in tables)
+    return sheet if _LEAST_WRITTEN <= written <= _MOST_WRITTEN and other - written <= _MOST_BETWEEN else None
 
 
 def _border(counts: list[int]) -> int:
