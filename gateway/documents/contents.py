@@ -32,6 +32,8 @@ _PLAIN_ENTRIES = {
 }
 _MOST_DOTS = 120_000_000
 _WHITE = 255
+#: What has fewer dots across or down is a line or a speck, and its edges are all of it.
+_EDGED = 4
 #: Which way the left, top, right and bottom edge of a box move when it shrinks.
 _INWARDS = (1, 1, -1, -1)
 
@@ -216,6 +218,8 @@ def box(page: pdfium.PdfPage, picture: Picture, area: tuple[int, int, int, int, 
 def snapped(drawn: Image.Image, place: Box) -> Box:
     """Return *place* with the edges that PDFium has *drawn*, which may lie a dot further in or out: a white line at the
     edge of a picture would be its paper, and one of its own beside it a black line."""
+    if min(place[2] - place[0], place[3] - place[1]) < _EDGED:
+        return place
     edges = list(place)
     for side, inwards in enumerate(_INWARDS):
         if _extrema(drawn, edges, side)[0] == _WHITE:
@@ -224,8 +228,7 @@ def snapped(drawn: Image.Image, place: Box) -> Box:
         wider = [edge - inwards if at == side else edge for at, edge in enumerate(edges)]
         if 0 <= wider[side] <= drawn.size[side % 2] and _extrema(drawn, wider, side)[1] < _WHITE:
             edges = wider
-    left, top, right, bottom = edges
-    return (left, top, right, bottom) if left < right and top < bottom else place
+    return edges[0], edges[1], edges[2], edges[3]
 
 
 def _extrema(drawn: Image.Image, edges: list[int], side: int) -> tuple[int, int]:

@@ -77,3 +77,12 @@ def test_a_dark_picture_on_a_page_is_no_paper() -> None:
     rim, corner = at(135, 405, 50, 50), at(104, 464, 22, 22)
     assert 0.75 < ink_share(page, rim) < 0.95
     assert 0.5 < ink_share(page, corner) < 0.75
+
+
+@pytest.mark.parametrize("tone", [255, 100])
+@pytest.mark.parametrize("place", [(0.2, 0.2), (0.4, 300), (300, 0.4), (0.8, 0.8), (1.1, 1.1)])
+def test_a_picture_of_a_dot_or_a_line_is_no_fault(place: tuple[float, float], tone: int) -> None:
+    """Programs that make a PDF of a web page keep the picture of one dot that counted its readers."""
+    speck = picture_pdf(Image.new("L", (1, 1), tone), place=(*place, 200, 200), drawing=total(0))
+    page, plain = seen(speck), seen(pdf(1, "", drawing=total(0)))
+    assert alike(page.crop(WORDS), plain.crop(WORDS)) == 1
