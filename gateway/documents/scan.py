@@ -9,7 +9,7 @@ from PIL import Image, ImageChops, ImageFilter
 from gateway.documents.greys import Grey, count_darker, extremes, scaled
 from gateway.documents.halftone import screen
 from gateway.documents.raster import Look
-from gateway.documents.shades import lightest, shaded, share
+from gateway.documents.shades import is_darker, lightest, shaded, share
 from gateway.documents.sheet import written_sheet
 from gateway.fax import Sight
 
@@ -95,8 +95,7 @@ def _is_paper(grey: Image.Image, mean: Image.Image, cells: Image.Image, paper: I
 
 def _is_printed(own: Image.Image, paper: Image.Image, sample: Image.Image, lit: Image.Image) -> bool:
     """Say whether what is between paper and ink are shaded rows: of a few tones, which a photograph's are not."""
-    areas = ImageChops.subtract(paper, own).point([0] + [255] * 255)
-    counts = sorted(own.histogram(areas), reverse=True)
+    counts = sorted(own.histogram(is_darker(own, paper)), reverse=True)
     few = sum(counts[:_FEW_TONES]) >= _OF_FEW_TONES * sum(counts)
     return few and _between(sample, own, lit) <= _MOST_BETWEEN * sample.width * sample.height
 

@@ -30,14 +30,14 @@ def shaded(mean: Image.Image, paper: Image.Image) -> Image.Image:
     """Return *paper*, the tone of the paper in each square, with that of the shaded areas on which something is written
     in its place. *mean* has four dots for each square."""
     least, most = extremes(mean, 2)
-    shade = _is_darker(most, share(paper, _LIGHTEST))
+    shade = is_darker(most, share(paper, _LIGHTEST))
     if not _may_hold_areas(shade):
         return paper
     shade = ImageChops.darker(shade, _is_lighter(most, share(paper, _DARKEST)))
     areas = ImageChops.lighter(_opened(shade, (_LONG, _SHORT)), _opened(shade, (_SHORT, _LONG)))
     if not areas.getbbox():
         return paper
-    written = _with(_is_darker(least, share(most, _WRITING)), areas)
+    written = _with(is_darker(least, share(most, _WRITING)), areas)
     tones = Image.composite(most, Image.new("L", most.size, 255), written)
     return ImageChops.darker(paper, _darkest(tones, (3, 3)))
 
@@ -69,6 +69,11 @@ def lightest(image: Image.Image, size: _Size) -> Image.Image:
     return grown.crop((*back, *grown.size))
 
 
+def is_darker(image: Image.Image, than: Image.Image) -> Image.Image:
+    """Return where *image* is darker than another of the same size."""
+    return ImageChops.subtract(than, image).point(_ANY)
+
+
 def _darkest(image: Image.Image, size: _Size) -> Image.Image:
     return ImageChops.invert(lightest(ImageChops.invert(image), size))
 
@@ -84,13 +89,9 @@ def _opened(mask: Image.Image, size: _Size) -> Image.Image:
     return lightest(_darkest(mask, size), size)
 
 
-def _is_darker(image: Image.Image, than: Image.Image) -> Image.Image:
-    return ImageChops.subtract(than, image).point(_ANY)
-
-
 def _is_lighter(image: Image.Image, than: Image.Image) -> Image.Image:
     """Say where there is something lighter close by: strokes are no darker areas."""
-    return _is_darker(than, lightest(image, (3, 3)))
+    return is_darker(than, lightest(image, (3, 3)))
 
 
 def _with(ink: Image.Image, areas: Image.Image) -> Image.Image:
