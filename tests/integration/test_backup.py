@@ -120,11 +120,14 @@ async def test_a_backup_under_load_is_of_one_moment(house: House, tmp_path: Path
     async def busy() -> None:
         while True:
             await house.queue(f"+1202555{1000 + next(serial)}")
+            begun.set()
 
-    serial = itertools.count()
+    serial, begun = itertools.count(), asyncio.Event()
     working = [asyncio.create_task(busy()) for _ in range(3)]
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(60):
+        await begun.wait()
     made = await backup.back_up(house.db, house.blobs, tmp_path / "backup")
+    assert not any(task.done() for task in working), "they were to queue faxes all the while"
     for task in working:
         task.cancel()
     await asyncio.gather(*working, return_exceptions=True)
