@@ -19,6 +19,8 @@ _NUMBER = re.compile(r"(?:[Ff][Aa][Xx]=)?(\+?[0-9](?:[0-9.-]{1,30})[0-9])")
 EXAMPLE = "+12025550123"
 #: E.164, 6.2: country code and all.
 MOST_DIGITS = 15
+#: From so many digits on a number may have a country code in it, although nothing says so.
+FEWEST_ABROAD = 11
 #: What libphonenumber calls the region of numbers that belong to no country.
 _NOWHERE = "001"
 
@@ -48,20 +50,20 @@ def parse_number(written: str, country: str) -> str:
     Digits, an optional leading ``+``, ``.`` and ``-`` between digits, or RFC 3192's ``FAX=``. Without ``+`` the
     number is read as dialled in *country* (ISO 3166); one of eleven digits or more that means nothing there is
     read as an international number that lost its ``+`` (a shorter one is more likely a mistyped national number).
-    Where it could be either, and lacks what national numbers begin with, nobody knows.
+    Where it could be either, and lacks what nobody there leaves out of a national number, nobody knows.
     Raises Refusal(NUMBER_INVALID) with an example of what works.
     """
     match = _NUMBER.fullmatch(written)
     if match is None:
         raise refuse(Kind.NUMBER_INVALID, f"{shown(written)} is not a fax number; write it like {EXAMPLE}", written)
     digits = re.sub(r"[.-]", "", match[1])
-    number, abroad = _valid(digits, country), None
-    if len(digits) >= 11 and not digits.startswith(("+", "0")):
-        abroad = _valid("+" + digits, country)
-    if number and abroad and number != abroad and not digits.startswith(_trunk_prefix(country)):
+    number = _valid(digits, country)
+    abroad = None if digits.startswith(("+", "0")) else _valid(f"+{digits}", country)
+    if number and abroad and number != abroad and not _is_written_in_full(digits, country):
         both = f"{number} or {abroad}"
         raise refuse(Kind.NUMBER_INVALID, f"{shown(written)} may be {both}; write one of the two", written)
-    number = number or abroad
+    if len(digits) >= FEWEST_ABROAD:
+        number = number or abroad
     if number is None:
         raise refuse(
             Kind.NUMBER_INVALID,
@@ -85,11 +87,12 @@ def _valid(digits: str, country: str) -> str | None:
     return e164 if phonenumbers.is_valid_number(number) and len(e164) - 1 <= MOST_DIGITS else None
 
 
-@lru_cache(512)
-def _trunk_prefix(country: str) -> str:
-    """Return what is dialled before a number within *country*, "" where there is nothing of the kind."""
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region(country)
-    return (metadata.national_prefix if metadata else None) or ""
+@lru_cache(4096)
+def _is_written_in_full(digits: str, country: str) -> bool:
+    """Say whether a national number has what people in *country* always write before it (the 0 of Germany)."""
+    # What searches texts for numbers knows where that may be left out (in India), as nothing else of the library does.
+    found = phonenumbers.PhoneNumberMatcher(digits, country, phonenumbers.Leniency.VALID)
+    return any(match.raw_string == digits for match in found)
 
 
 @lru_cache(4096)
