@@ -26,6 +26,7 @@ class Kind(StrEnum):
     LOGIN_LATER = "login_later"
     SENDER_UNPROVEN = "sender_unproven"
     EVIDENCE_MISSING = "evidence_missing"
+    SETTINGS_CHANGED = "settings_changed"
     # what was sent
     BOUNCE = "bounce"
     AUTOMATIC_MAIL = "automatic_mail"
@@ -58,6 +59,7 @@ TEMPORARY = frozenset(
         Kind.TOO_MANY_RECIPIENTS,
         Kind.LOGIN_LATER,
         Kind.EVIDENCE_MISSING,
+        Kind.SETTINGS_CHANGED,
         Kind.STORAGE_FULL,
         Kind.STORAGE_BUSY,
         Kind.SHUTTING_DOWN,

@@ -190,11 +190,12 @@ class Intake:
         """Read the mail, write everything in one unit, and return the text of the 250."""
         if not transaction.sender and self._bounces is not None:
             return await self._bounces.take(transaction, message)
-        reading = await self._sandbox.read_mail(message.fileno(), message.size, self._box(transaction).body)
+        box = self._still_permitted(transaction)
+        reading = await self._sandbox.read_mail(message.fileno(), message.size, box.body)
         crashpoint.reach("intake.read")
         self._note(transaction, reading)
         self._accept(reading)
-        new = self._faxes(transaction, reading, message)
+        new = self._faxes(transaction, box, reading, message)
         before: list[Callable[[], object]] = [message.seal, lambda: crashpoint.reach("intake.sealed")]
         kept = await self._db.write(lambda tx: self._keep(tx, transaction, reading, message, new), before)
         crashpoint.reach("intake.committed")
@@ -231,18 +232,23 @@ class Intake:
         if reading.refusal is not None:
             raise Refusal(reading.refusal)
 
-    def _faxes(self, transaction: Transaction, reading: Reading, message: Spooled) -> list[Fax]:
+    def _still_permitted(self, transaction: Transaction) -> Faxbox:
+        """Return the faxbox that the mail goes through, if its author may send all of it now as he might at RCPT:
+        hours can lie between the two."""
+        for recipient in transaction.accepted:
+            route = self.routing.route(recipient.written)
+            box = self.routing.choose(transaction.author, route, transaction.login)
+            if (route.number, box.id) != (recipient.number, transaction.faxbox_id):
+                raise refuse(Kind.SETTINGS_CHANGED, "the faxbox was changed while the mail came; send it again")
+        return box
+
+    def _faxes(self, transaction: Transaction, box: Faxbox, reading: Reading, message: Spooled) -> list[Fax]:
         """One fax per number, whichever way and however often it was written."""
-        box = self._box(transaction)
         numbers: dict[str, Recipient] = {}
         for recipient in transaction.accepted:
             numbers.setdefault(recipient.number, recipient)
         mail = new_id()
         return [self._fax(transaction, recipient, box, reading, message, mail) for recipient in numbers.values()]
-
-    def _box(self, transaction: Transaction) -> Faxbox:
-        _, boxes = self.routing.hosts[transaction.accepted[0].domain]
-        return next(box for box in boxes if box.id == transaction.faxbox_id)
 
     def _fax(
         self,

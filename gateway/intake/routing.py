@@ -11,7 +11,7 @@ from gateway.errors import Kind, refuse
 from gateway.faxbox import NO_MATCH, Faxbox
 from gateway.store import provision
 from gateway.store.database import Database
-from gateway.store.schema import accounts, applications, faxboxes
+from gateway.store.schema import accounts, applications, faxboxes, smtp_users
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Routing:
     revision: int = 0
     hosts: dict[str, tuple[Account, tuple[Faxbox, ...]]] = field(default_factory=dict)
     applications: dict[int, Application] = field(default_factory=dict)
+    users: dict[UUID, SmtpUser] = field(default_factory=dict)
 
     @classmethod
     async def load(cls, db: Database) -> "Routing":
@@ -39,6 +40,7 @@ class Routing:
         people = {row["id"]: provision.account_from(row) for row in await db.rows(provision.all_of(accounts))}
         boxes = [provision.faxbox_from(row) for row in await db.rows(provision.all_of(faxboxes))]
         programs = [provision.application_from(row) for row in await db.rows(provision.all_of(applications))]
+        users = [provision.smtp_user_from(row) for row in await db.rows(provision.all_of(smtp_users))]
         by_account: dict[UUID, list[Faxbox]] = defaultdict(list)
         for box in boxes:
             by_account[box.account_id].append(box)
@@ -46,7 +48,7 @@ class Routing:
         for box in boxes:
             for host in filter(None, (box.host, box.custom_host)):
                 hosts[host] = (people[box.account_id], (box,))
-        return cls(revision, hosts, {program.id: program for program in programs})
+        return cls(revision, hosts, {program.id: program for program in programs}, {user.id: user for user in users})
 
     def account_of(self, path: str) -> Account | None:
         """Return the account that the domain of *path* belongs to; for the log of a refusal."""
@@ -73,9 +75,13 @@ class Routing:
         """Return the one faxbox of *route* that *sender* may use: the most exact entry of a permission list wins.
 
         Who has logged in uses his own faxbox. In others of his account the lists decide; in those of other accounts he
-        is a stranger, since what addresses he has was said by his own.
+        is a stranger, since what addresses he has was said by his own. Who has another password since, or is deleted,
+        is not logged in any more.
         """
         if login is not None:
+            if self.users.get(login.id) != login:
+                sentence = "your login was changed while you were connected; connect again and log in"
+                raise refuse(Kind.SETTINGS_CHANGED, sentence, login.name)
             for box in route.boxes:
                 if box.id == login.faxbox_id:
                     return self._usable(box)

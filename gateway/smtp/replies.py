@@ -29,6 +29,7 @@ CODES: dict[Kind, tuple[int, str]] = {
     # RFC 7372, 3.4; and RFC 3463, 3.5 for a DNS that does not answer.
     Kind.SENDER_UNPROVEN: (550, "5.7.26"),
     Kind.EVIDENCE_MISSING: (451, "4.4.3"),
+    Kind.SETTINGS_CHANGED: (421, "4.7.0"),  # and the session ends: what it was let in by is gone
     Kind.BOUNCE: (550, "5.7.1"),
     Kind.AUTOMATIC_MAIL: (554, "5.7.1"),
     Kind.MESSAGE_TOO_LARGE: (552, "5.3.4"),

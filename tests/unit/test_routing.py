@@ -1,5 +1,6 @@
 """Whose a recipient is, and which faxbox sends: decided from memory, by host, number and sender."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -128,8 +129,8 @@ def test_the_log_knows_the_account_of_an_address_that_is_refused() -> None:
 
 def test_who_has_logged_in_sends_through_his_own_faxbox() -> None:
     ward, lab, foreign = faxbox(permit=[]), faxbox(), faxbox(OTHER, permit=["desk@acme.example"])
-    table = routing(ward, lab, foreign)
     desk = SmtpUser(uuid4(), ACME.id, ward.id, "desk", ["desk@acme.example"], NOW, NOW)
+    table = replace(routing(ward, lab, foreign), users={desk.id: desk})
 
     def chosen(path: str) -> Faxbox:
         return table.choose("desk@acme.example", table.route(path), desk)
