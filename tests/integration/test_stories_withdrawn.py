@@ -116,4 +116,3 @@ async def test_who_has_logged_in_before_his_login_was_changed(
             assert reply.startswith(f"{CHANGED}your login was changed")
             assert await client.reader.read() == b""
         assert len(await rows(door.house.db, schema.faxes)) == (0 if under_way else 1)
-
