@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import localtime
 from pathlib import Path
 from statistics import median
 
@@ -91,11 +92,11 @@ Letters = Callable[[], bytes]
 
 
 def letters(size: int) -> Letters:
-    """Return what makes mails with a PDF of about *size* bytes: the same one, each time with another Message-ID."""
+    """Return what makes mails with a PDF of about *size* bytes: the same one, each time with another mark in it."""
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"], message["Subject"] = SENDER, f"{NUMBER}@{REALM}", "Letter"
-    message["Message-ID"] = "<MARK@bench>"
-    message.set_content("Please see the attachment.")
+    message["Message-ID"], message["Date"] = "<MARK@bench>", localtime()
+    message.set_content("Please see the attachment of letter MARK.")
     message.add_attachment(document(size), maintype="application", subtype="pdf", filename="letter.pdf")
     pieces = message.as_bytes().split(b"MARK")
     return lambda: os.urandom(12).hex().encode().join(pieces)
@@ -228,7 +229,7 @@ class Signer:
         self.record = f"v=DKIM1; k=rsa; p={base64.b64encode(public).decode()}"
 
     def __call__(self, message: bytes) -> bytes:
-        headers = [b"from", b"to", b"subject", b"message-id"]
+        headers = [b"from", b"to", b"subject", b"date", b"message-id"]
         way = (b"relaxed", b"relaxed")
         return (
             bytes(dkim.sign(message, b"s1", REALM.encode(), self._key, canonicalize=way, include_headers=headers))

@@ -245,15 +245,13 @@ class Inspection:
 class Signature:
     """A DKIM signature of a mail: its place among all of them, whose it says it is, and where its key lies.
 
-    ``addressed`` are the addresses in the To and Cc fields that it covers, and with ``covers_message_id`` nobody can
-    have changed the Message-ID.
+    ``addressed`` are the addresses in the To and Cc fields that it covers.
     """
 
     number: int
     domain: str
     selector: str
     addressed: tuple[str, ...] = ()
-    covers_message_id: bool = False
 
     @property
     def key_name(self) -> str:
@@ -264,10 +262,14 @@ class Signature:
 @dataclass(frozen=True, slots=True)
 class Offers:
     """What a mail offers as evidence of its sender. ``header_from`` is "" unless exactly one address is certain;
-    ``doubled`` is the name of a field that stands there more often than it may, ``relayed`` are method, result and
-    domain of what a relay of ours says of it."""
+    ``written_at`` is what its Date says, as POSIX time (0: nothing that can be read), ``body_digest`` is of its body
+    but for the blanks and line ends that may be changed although it is signed. ``doubled`` is the name of a field that
+    stands there more often than it may, ``relayed`` are method, result and domain of what a relay of ours says of it.
+    """
 
     header_from: str
+    written_at: int = 0
+    body_digest: str = ""
     doubled: str = ""
     signatures: tuple[Signature, ...] = ()
     relayed: tuple[tuple[str, str, str], ...] = ()

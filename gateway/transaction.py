@@ -47,7 +47,7 @@ class Transaction:
     ``sender`` is the reverse-path as written ("" for the null path); ``tls`` the protocol version or "". ``mode`` is
     the listener's: on ``mx`` nobody is believed before the mail has proved its sender. ``login`` is who has logged in.
     ``author`` is whom the mail is from: the sender of the envelope, or on ``mx`` the address that the mail has proved.
-    ``certain_id`` says that nobody but he can have written the Message-ID.
+    ``letter`` is what nobody but its author can have written in a stranger's mail, as a digest of Date and body.
     """
 
     id: UUID
@@ -61,7 +61,7 @@ class Transaction:
     user: str = ""
     sender: str = ""
     author: str = ""
-    certain_id: bool = True
+    letter: str = ""
     recipients: list[Recipient] = field(default_factory=list)
     size: int = 0
     message_id: str = ""

@@ -120,6 +120,7 @@ def mail(
     body: str = "Please fax the attached document.\n",
     html: str = "",
     message_id: str = "<sample-1@example.org>",
+    date: str = "Mon, 02 Nov 2026 10:00:00 +0000",
     headers: Sequence[tuple[str, str]] = (),
 ) -> bytes:
     """Return a mail with CRLF line ends. Without *attachments* it carries ``document.pdf``, one page."""
@@ -127,7 +128,7 @@ def mail(
     message["From"] = sender
     message["To"] = to
     message["Subject"] = subject
-    message["Date"] = "Mon, 02 Nov 2026 10:00:00 +0000"
+    message["Date"] = date
     if message_id:
         message["Message-ID"] = message_id
     for name, value in headers:

@@ -14,7 +14,7 @@ from gateway.fax import Direction, Fax, Origin, Quality, State
 from gateway.faxbox import Faxbox
 from gateway.ids import digest, new_id
 from gateway.intake.bounces import Bounces
-from gateway.intake.evidence import Evidence
+from gateway.intake.evidence import CLOCKS_DIFFER, SIGNED_FOR, Evidence
 from gateway.intake.routing import Route, Routing
 from gateway.limits import Limits
 from gateway.notify import distinct
@@ -32,6 +32,7 @@ _ANOTHER = "this number belongs to another faxbox; send it in a mail of its own"
 #: The disk must still take this much beside a message, so that what was accepted can be finished.
 RESERVE_BYTES = 256 * 1024 * 1024
 SAME_MAIL = timedelta(hours=48)
+SAME_LETTER = SIGNED_FOR + 2 * CLOCKS_DIFFER
 SAME_BODY = timedelta(minutes=5)
 
 _AUTOMATIC = {
@@ -169,8 +170,10 @@ class Intake:
             route = self.routing.route(recipient.written)
             recipient.faxbox_id = transaction.faxbox_id = self.routing.choose(offers.header_from, route).id
         proof = await self._evidence.prove(transaction, message, offers, lambda one: self._names(one, transaction))
-        transaction.author, transaction.certain_id = offers.header_from, proof.certain_id
-        log.info("sender proved", transaction=str(transaction.id), peer=transaction.peer, by=proof.by)
+        transaction.author = offers.header_from
+        if offers.written_at:
+            transaction.letter = digest(f"{offers.written_at} {offers.body_digest}")
+        log.info("sender proved", transaction=str(transaction.id), peer=transaction.peer, by=proof)
 
     def _names(self, signature: Signature, transaction: Transaction) -> bool:
         """Say whether the To and Cc fields that a signature covers name every number that the mail is for."""
@@ -307,20 +310,14 @@ class Intake:
     def _same(self, transaction: Transaction, reading: Reading, fax: Fax) -> tuple[str, UUID, timedelta]:
         """What makes two mails the same: account, sender, number, text, and the Message-ID if there is one.
 
-        One that others may have changed does not make it another mail: who has it could fax it over and over.
+        Who sends a stranger's mail on may change a Message-ID that is not signed, and blanks in the text: those are the
+        same by their letter, for as long as a signature counts.
         """
-        message_id = reading.message_id if transaction.certain_id else ""
-        key = "\n".join(
-            [
-                str(fax.account_id),
-                transaction.author.casefold(),
-                fax.to_number,
-                reading.body_digest,
-                message_id,
-            ]
-        )
-        lasts = SAME_MAIL if message_id or not transaction.certain_id else SAME_BODY
-        return digest(key), fax.id, lasts
+        whose = f"{fax.account_id}\n{transaction.author.casefold()}\n{fax.to_number}"
+        if transaction.letter:
+            return digest(f"{whose}\n{transaction.letter}"), fax.id, SAME_LETTER
+        lasts = SAME_MAIL if reading.message_id else SAME_BODY
+        return digest(f"{whose}\n{reading.body_digest}\n{reading.message_id}"), fax.id, lasts
 
     def _insert_message(
         self, tx: Tx, transaction: Transaction, reading: Reading, message: Spooled, message_id: UUID | None

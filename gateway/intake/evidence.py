@@ -6,15 +6,18 @@ nothing else decides, the mail comes again later.
 
 A signature stays valid when somebody sends the mail on: it counts only where the To and Cc that it covers name every
 number that the mail is for, and where no field stands twice, since one of them may have been put there later. So nobody
-makes a fax to a number of his own of a mail that he was once sent.
+makes a fax to a number of his own of a mail that he was once sent. And it counts for a week after the Date that it
+covers: for longer we do not remember which mails have been faxed.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from itertools import islice
+from time import time
 
 from publicsuffixlist import PublicSuffixList
 
@@ -29,18 +32,13 @@ from gateway.transaction import Spooled, Transaction
 log = logs.logger(__name__)
 #: Signatures of one mail that are looked at: those of its own domain.
 MOST_VERIFIED = 5
+#: How long after its Date a signed mail is taken: servers try for five days (RFC 5321, 4.5.4.1). Clocks may differ.
+SIGNED_FOR = timedelta(days=7)
+CLOCKS_DIFFER = timedelta(days=1)
 #: SPF results that say nothing because the DNS did not answer (RFC 7208, 2.6).
 TEMPORARY = "temperror"
 #: Says whether a signature vouches for every number that a mail is for.
 Names = Callable[[Signature], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What proves a sender, for the log; ``certain_id`` when it holds for the Message-ID as well."""
-
-    by: str
-    certain_id: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +100,8 @@ class Evidence:
             )
         return offers
 
-    async def prove(self, transaction: Transaction, message: Spooled, offers: Offers, names: Names) -> Proof:
-        """Return what proves that the mail is from ``offers.header_from``.
+    async def prove(self, transaction: Transaction, message: Spooled, offers: Offers, names: Names) -> str:
+        """Return what proves that the mail is from ``offers.header_from``, in words for the log.
 
         Raises Refusal: SENDER_UNPROVEN, or EVIDENCE_MISSING while the DNS does not answer.
         """
@@ -112,11 +110,11 @@ class Evidence:
         findings = Findings()
         if self._authserv(transaction):
             if _by_relay(offers, author, alignment, findings):
-                return Proof(f"spf={author} (relay)")
+                return f"spf={author} (relay)"
         elif await self._by_spf(transaction, author, alignment, findings):
-            return Proof(f"spf={author}")
+            return f"spf={author}"
         if signature := await self._by_dkim(message, offers, author, alignment, findings, names):
-            return Proof(f"dkim={signature.domain}", signature.covers_message_id)
+            return f"dkim={signature.domain}"
         raise _unproven(offers.header_from, alignment, findings)
 
     def _authserv(self, transaction: Transaction) -> str:
@@ -158,9 +156,10 @@ class Evidence:
     ) -> Signature | None:
         aligned = (one for one in offers.signatures if alignment.fits(one.domain, author, strict=alignment.dkim_strict))
         ours = list(islice(aligned, MOST_VERIFIED))
-        usable = [] if offers.doubled else [one for one in ours if names(one)]
+        counts = not offers.doubled and _is_of_these_days(offers)
+        usable = [one for one in ours if names(one)] if counts else []
         if not usable:
-            findings.said.append(_no_signature(author, ours, offers.doubled))
+            findings.said.append(_no_signature(author, ours, offers))
             return None
         records = await _gathered([self._key(one) for one in usable])
         findings.temporary |= any(key is None for _, key in records)
@@ -197,11 +196,18 @@ def _by_relay(offers: Offers, author: str, alignment: Alignment, findings: Findi
     return False
 
 
-def _no_signature(author: str, ours: list[Signature], doubled: str) -> str:
+def _is_of_these_days(offers: Offers) -> bool:
+    age = time() - offers.written_at
+    return -CLOCKS_DIFFER.total_seconds() <= age <= SIGNED_FOR.total_seconds()
+
+
+def _no_signature(author: str, ours: list[Signature], offers: Offers) -> str:
     if not ours:
-        return f"there is no DKIM signature of {author} over the whole mail"
-    if doubled:
-        return f"it has more than one {doubled} field, so its DKIM signature does not count"
+        return f"there is no DKIM signature of {author} over the whole mail and its Date"
+    if offers.doubled:
+        return f"it has more than one {offers.doubled} field, so its DKIM signature does not count"
+    if not _is_of_these_days(offers):
+        return f"its Date is not of the last {SIGNED_FOR.days} days, so its DKIM signature does not count"
     if any(one.addressed for one in ours):
         return "the To and Cc that its DKIM signature covers do not name every number, so it does not count"
     return "its DKIM signature does not cover To and Cc"

@@ -7,7 +7,8 @@ what was found there. DKIM is RFC 6376 with the algorithms of RFC 8301 and 8463.
 import logging
 import re
 from collections.abc import Mapping
-from email.utils import getaddresses
+from email.utils import getaddresses, parsedate_to_datetime
+from hashlib import sha256
 
 import authres
 import dkim
@@ -33,6 +34,8 @@ SINGLE = (
     "Content-Disposition",
 )
 _MOST_CHARACTERS = 16_000
+#: What may be more or less than was signed, by the one or the other canonicalization (RFC 6376, 3.4).
+_BLANKS = b" \t\r\n"
 _ALGORITHMS = {b"rsa-sha256", b"ed25519-sha256"}
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
 
@@ -53,9 +56,11 @@ _log.propagate = False
 def offers(message: bytes, authserv: str) -> Offers:
     """Return who *message* says it is from, its signatures and what they cover, and what the relay that calls itself
     *authserv* says of it ("" for no relay). Raises Refusal(MESSAGE_UNREADABLE) beyond the parser's limits."""
-    headers, _ = Headers.read(message, 0, len(message))
+    headers, start = Headers.read(message, 0, len(message))
     return Offers(
         header_from=plain_address(headers.all("From")),
+        written_at=_written_at(headers.get("Date")),
+        body_digest=sha256(message[start:].translate(None, _BLANKS)).hexdigest(),
         doubled=next((name for name in SINGLE if len(headers.all(name)) > 1), ""),
         signatures=tuple(_signatures(headers)),
         relayed=tuple(_relayed(headers, authserv)) if authserv else (),
@@ -102,7 +107,8 @@ def _addresses(field: str) -> list[str]:
 def _signature(number: int, value: str, addressed: Mapping[str, list[str]]) -> Signature | None:
     """Return a signature that could prove something; None for the others.
 
-    One with a body length (``l=``) proves nothing of an attachment that was put behind.
+    One with a body length (``l=``) proves nothing of an attachment that was put behind, and one that does not cover the
+    Date would be good for ever.
     """
     try:
         tags = parse_tag_value(value.encode("ascii"))
@@ -110,12 +116,19 @@ def _signature(number: int, value: str, addressed: Mapping[str, list[str]]) -> S
         signed = {name.strip().lower() for name in tags[b"h"].split(b":")}
     except (InvalidTagValueList, KeyError, ValueError):
         return None
-    if tags.get(b"a") not in _ALGORITHMS or b"l" in tags or b"from" not in signed:
+    if tags.get(b"a") not in _ALGORITHMS or b"l" in tags or not {b"from", b"date"} <= signed:
         return None
     if not _LABEL.fullmatch(domain) or not _LABEL.fullmatch(selector) or len(domain) + len(selector) > 200:
         return None
     covered = [address for name, found in addressed.items() if name.encode() in signed for address in found]
-    return Signature(number, domain, selector, tuple(covered), covers_message_id=b"message-id" in signed)
+    return Signature(number, domain, selector, tuple(covered))
+
+
+def _written_at(date: str) -> int:
+    try:
+        return max(0, int(parsedate_to_datetime(_ascii(date)).timestamp()))
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):  # OSError: a year before all clocks
+        return 0
 
 
 def _relayed(headers: Headers, authserv: str) -> list[tuple[str, str, str]]:

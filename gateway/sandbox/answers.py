@@ -125,7 +125,8 @@ def offers_from(value: object) -> Offers:
         raise Garbled("no results")
     signatures = tuple(_signature(signature) for signature in _list(known, "signatures"))
     results = tuple((found[0], found[1], found[2]) for found in relayed)
-    return Offers(_get(known, "header_from", str), _get(known, "doubled", str), signatures, results)
+    header_from, body_digest, doubled = (_get(known, name, str) for name in ("header_from", "body_digest", "doubled"))
+    return Offers(header_from, _get(known, "written_at", int), body_digest, doubled, signatures, results)
 
 
 def report_from(value: object) -> Report:
@@ -140,8 +141,7 @@ def _signature(value: object) -> Signature:
     addressed = _list(known, "addressed")
     if not all(isinstance(address, str) for address in addressed):
         raise Garbled("no addresses")
-    covers = _get(known, "covers_message_id", bool)
-    return Signature(_get(known, "number", int), domain, selector, tuple(addressed), covers)
+    return Signature(_get(known, "number", int), domain, selector, tuple(addressed))
 
 
 def verified_from(value: object) -> dict[int, str]:

@@ -3,6 +3,8 @@
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -64,8 +66,14 @@ def publish(names: Names, domain: str = REALM) -> None:
     names.texts[f"s1._domainkey.{domain}"] = f"v=DKIM1; k=ed25519; p={public}"
 
 
-def letter(to: str = NUMBER, sender: str = f"Alice <{SENDER}>", message_id: str = "<1@acme.example>") -> bytes:
-    return mail([PDF], to=to, sender=sender, message_id=message_id)
+def letter(
+    to: str = NUMBER,
+    sender: str = f"Alice <{SENDER}>",
+    message_id: str = "<1@acme.example>",
+    written_at: datetime | None = None,
+) -> bytes:
+    date = format_datetime(written_at or datetime.now(UTC))
+    return mail([PDF], to=to, sender=sender, message_id=message_id, date=date)
 
 
 async def answer(door: Door, content: bytes, sender: str = SENDER, to: list[str] | str = NUMBER) -> str:

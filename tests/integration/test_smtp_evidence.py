@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -129,10 +130,26 @@ async def test_a_mail_that_was_sent_to_others_does_not_become_a_fax_to_a_thiefs_
     assert "do not name every number" in await answer(door, elsewhere)
     two = [NUMBER, f"+12025550199@{REALM}"]
     assert "do not name every number" in await answer(door, signed(letter()), to=two)
-    unsigned_to = signed(letter(), headers=[b"from", b"subject"])
+    unsigned_to = signed(letter(), headers=[b"from", b"date"])
     assert "does not cover To and Cc" in await answer(door, unsigned_to)
     both = signed(letter(to=f"{NUMBER}, Bob <(202) 555@x>, 2025550199@{REALM}"))
     assert (await answer(door, both, to=two)).startswith("250")
+
+
+async def test_a_signature_counts_for_a_week_after_the_date_that_it_covers(door: Door, names: Names) -> None:
+    """Whoever has the mail could have it faxed for ever."""
+    publish(names)
+    now = datetime.now(UTC)
+    undated = signed(letter(), headers=[b"from", b"to", b"subject"])
+    assert f"no DKIM signature of {REALM} over the whole mail and its Date" in await answer(door, undated)
+    for days in (-8, 2):
+        refusal = await answer(door, signed(letter(written_at=now + timedelta(days=days))))
+        assert "its Date is not of the last 7 days, so its DKIM signature does not count" in refusal
+    unreadable = signed(letter().replace(b"\r\nDate: ", b"\r\nDate: the day after "))
+    assert "its Date is not of the last 7 days" in await answer(door, unreadable)
+    assert (await answer(door, signed(letter(written_at=now - timedelta(days=6))))).startswith("250 ")
+    (claim,) = await rows(door.house.db, schema.submissions)
+    assert claim["until"] > now + timedelta(days=8)  # it cannot be sent once more after that
 
 
 async def test_who_may_not_send_is_refused_before_anything_is_looked_up(door: Door, names: Names) -> None:
@@ -278,7 +295,7 @@ async def test_signatures_are_verified_in_a_confined_reader(tmp_path: Path) -> N
             offers = await sandbox.offers(descriptor, len(content))
             assert offers.header_from == SENDER
             (signature,) = offers.signatures
-            assert (signature.addressed, signature.covers_message_id) == ((NUMBER,), True)
+            assert signature.addressed == (NUMBER,)
             assert signature.key_name in records
             assert await sandbox.verify(descriptor, len(content), records, [signature.number, 7]) == {
                 0: "",

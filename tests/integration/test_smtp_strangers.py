@@ -1,6 +1,7 @@
 """A stranger who wants a fax sent on another's money: what he might try, and that none of it makes a fax."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,33 @@ async def test_a_mail_that_goes_to_the_same_number_again_and_again_is_one_fax(do
         again = content.replace(b"<1@acme.example>", f"<{number}@{THIEF}>".encode())
         assert "taken before" in await answer(door, again, f"thief@{THIEF}")
     assert await count(door) == 1
+
+
+async def test_a_mail_that_its_own_server_has_sent_is_the_same_when_others_send_it_on(door: Door, names: Names) -> None:
+    """It came by SPF at first; he was a recipient, and may change what his signature does not cover, and blanks."""
+    content = signed(letter(), headers=[b"from", b"to", b"subject", b"date"])
+    names.texts[REALM] = "v=spf1 ip4:127.0.0.1 -all"
+    assert (await answer(door, content)).startswith("250 2.0.0 taken as")
+    head, _, body = content.partition(b"\r\n\r\n")
+    changed = [
+        content.replace(b"<1@acme.example>", b"<2@x>"),
+        content.replace(b"\r\nDate: ", b"\r\nDate:\r\n   "),
+        content + b"\r\n\r\n",
+        head + b"\r\n\r\n" + body.replace(b"Please fax", b"Please  fax"),
+        head + b"\r\n\r\n" + body.replace(b"document.\r\n", b"document. \t\r\n"),
+    ]
+    for again in changed:
+        assert again != content
+        assert "taken before" in await answer(door, again, f"thief@{THIEF}")
+    assert await count(door) == 1
+
+
+async def test_the_same_letter_at_another_time_is_another_fax(door: Door) -> None:
+    for minutes in (3, 2):
+        written_at = datetime.now(UTC) - timedelta(minutes=minutes)
+        content = signed(letter(message_id="", written_at=written_at))
+        assert (await answer(door, content, f"thief@{THIEF}")).startswith("250 2.0.0 taken as")
+    assert await count(door) == 2
 
 
 async def test_what_is_meant_to_take_long_takes_no_time(door: Door) -> None:
