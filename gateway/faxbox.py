@@ -61,7 +61,7 @@ def entry_fits(entry: str, sender: str) -> int:
     entry, sender = entry.strip(), sender.casefold()
     if entry.casefold() == sender:
         return EXACT
-    if _ADDRESS.fullmatch(entry):
+    if is_address(entry):
         return NO_MATCH
     if entry.startswith("*@"):
         return WILDCARD if sender.rpartition("@")[1:] == ("@", entry[2:].casefold()) else NO_MATCH
@@ -69,6 +69,11 @@ def entry_fits(entry: str, sender: str) -> int:
         return PATTERN if _expression(entry).fullmatch(sender) else NO_MATCH
     except re2.error:
         return NO_MATCH
+
+
+def is_address(entry: str) -> bool:
+    """Say whether *entry* of a permission list means one address, and is no expression."""
+    return _ADDRESS.fullmatch(entry) is not None
 
 
 def check_expression(entry: str) -> None:

@@ -17,7 +17,7 @@ from gateway import allowance, passwords
 from gateway.account import Scope
 from gateway.address import parse_mailbox
 from gateway.errors import Kind, Refusal, refuse
-from gateway.faxbox import check_expression
+from gateway.faxbox import check_expression, is_address
 from gateway.settings import checked_email, parse_keeping
 
 Check = Callable[[str, Any], Any]
@@ -125,22 +125,29 @@ def emails(field: str, value: Any) -> list[str]:
 
 def permits(field: str, value: Any) -> list[str]:
     """Entries of a permission list: addresses, ``*@domain`` or regular expressions; one alone may come as a string."""
-    entries = [entry.strip() for entry in _texts(field, value)]
-    for entry in entries:
-        try:
-            _check_permit(entry)
-        except ValueError as error:
-            raise invalid(
-                field, f"has {entry!r}, which is no address, no *@domain and no regular expression ({error})"
-            ) from None
-    return [entry for entry in entries if entry]
+    return [_permit(field, entry.strip()) for entry in _texts(field, value) if entry.strip()]
 
 
-def _check_permit(entry: str) -> None:
-    if not entry.startswith("*@"):
+def _permit(field: str, entry: str) -> str:
+    """Check one entry. A domain in another script becomes what senders have in its place (RFC 5890)."""
+    try:
+        if entry.startswith("*@"):
+            return _everybody_at(entry[2:])
+        if is_address(entry) and not entry.isascii():
+            return checked_email(entry)
         check_expression(entry)
-    elif parse_mailbox(f"x{entry[1:]}") is None:
+    except ValueError as error:
+        sentence = f"has {entry!r}, which is no address, no *@domain and no regular expression ({error})"
+        raise invalid(field, sentence) from None
+    return entry
+
+
+def _everybody_at(domain: str) -> str:
+    if not domain.isascii():
+        domain = checked_email(f"x@{domain}").removeprefix("x@")
+    if parse_mailbox(f"x@{domain}") is None:
         raise ValueError("there is no domain behind *@")
+    return f"*@{domain}"
 
 
 def _texts(field: str, value: Any) -> list[str]:

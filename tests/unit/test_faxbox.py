@@ -5,7 +5,9 @@ from uuid import uuid4
 
 import pytest
 
+from gateway.errors import Refusal
 from gateway.faxbox import EXACT, NO_MATCH, PATTERN, WILDCARD, Faxbox, check_expression, entry_fits
+from gateway.provisioning.fields import permits
 
 
 @pytest.mark.parametrize(
@@ -74,3 +76,23 @@ def test_the_most_exact_entry_counts() -> None:
 def test_an_empty_list_permits_nobody() -> None:
     now = datetime.now(UTC)
     assert Faxbox(uuid4(), uuid4(), 1, "ward", "h.example", now, now).permits("a@b.example") == NO_MATCH
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("*@München.example", "*@xn--mnchen-3ya.example"),
+        ("desk@münchen.example", "desk@xn--mnchen-3ya.example"),
+        ("*@clinic.example", "*@clinic.example"),
+        ("Desk@Clinic.example", "Desk@Clinic.example"),
+        (r".*@(north|south)\.example", r".*@(north|south)\.example"),
+    ],
+)
+def test_a_domain_in_another_script_is_kept_as_senders_have_it(written: str, kept: str) -> None:
+    assert permits("permit", [written, " "]) == [kept]
+
+
+@pytest.mark.parametrize("entry", ["*@", "*@ü..example", "*@-ü.example", "jörg@clinic.example", "(", "*@a b"])
+def test_an_entry_that_no_sender_can_have_is_refused(entry: str) -> None:
+    with pytest.raises(Refusal, match="which is no address"):
+        permits("permit", [entry])
