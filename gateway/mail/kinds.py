@@ -3,7 +3,7 @@
 import re
 
 from gateway.document import FAXABLE_NAMES, MediaType
-from gateway.mail.structure import Leaf, meant_type
+from gateway.mail.structure import GENERIC, Leaf, meant_type
 
 #: Documents that are logos as often as pages.
 PICTURES = frozenset({MediaType.PNG, MediaType.JPEG, MediaType.GIF, MediaType.WEBP, MediaType.HEIC})
@@ -57,6 +57,8 @@ def why_ignored(leaf: Leaf, name: str, *, certain: bool = False) -> str:
         return "the mail's signature"
     if parent == "multipart/encrypted":
         return "encrypted; send it without encryption"
+    if kind == MediaType.MAIL and leaf.headers.media_type in GENERIC and not leaf.forwarded:
+        kind = leaf.headers.media_type  # a mail would have been opened
     if kind in _CERTAIN:
         return _CERTAIN[kind]
     if kind in {"text/plain", "text/html", "text/rtf"} and (why := _why_text(leaf, name)):

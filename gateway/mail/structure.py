@@ -106,7 +106,9 @@ class _Walk:
         if kind.startswith("multipart/"):
             return self.split(part, kind)
         if kind == MediaType.MAIL:
-            return [] if part.forwarded else self._attached_mail(part, kind)
+            found = [] if part.forwarded else self._attached_mail(part, kind)
+            # What only a name calls a mail may be anything.
+            return [] if part.headers.media_type in GENERIC and found and found[0].headers.empty else found
         if kind in smime.TYPES:
             return self._signed(part, kind)
         if kind in tnef.TYPES:

@@ -246,6 +246,14 @@ def test_an_attached_mail_of_another_type_is_opened_once(head: bytes) -> None:
     assert whys(reading)[1] == "a mail within an attached mail"
 
 
+def test_what_only_its_name_calls_a_mail_is_what_it_is() -> None:
+    scan = Attachment("scan.eml", pdf(2), "application/octet-stream")
+    other = Attachment("data.eml", b"\0\1\2\3" * 100, "application/octet-stream")
+    reading = read_with(scan, other)
+    assert used(reading) == [("scan.eml", 2)]
+    assert whys(reading)[2] == "a file of another type"
+
+
 def test_what_is_packed_has_a_bound_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(structure, "MOST_UNWRAPPED_BYTES", 10_000)
     big = winmail(("a.bin", b"\0" * 20_000))
