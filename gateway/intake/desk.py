@@ -3,26 +3,22 @@
 import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from gateway import crashpoint, logs
 from gateway.address import parse_mailbox, shown
-from gateway.audit import Action, Actor
 from gateway.document import Automatic, Reading, Signature
 from gateway.errors import Kind, Refusal, refuse
-from gateway.fax import Direction, Fax, Origin, Quality, State
 from gateway.faxbox import Faxbox
-from gateway.ids import digest, new_id
+from gateway.ids import digest
 from gateway.intake.bounces import Bounces
-from gateway.intake.evidence import CLOCKS_DIFFER, SIGNED_FOR, Evidence
+from gateway.intake.evidence import Evidence
+from gateway.intake.mail import Mail
 from gateway.intake.routing import Route, Routing
 from gateway.limits import Limits
-from gateway.notify import distinct
-from gateway.outbox import enter
 from gateway.sandbox import Sandbox
-from gateway.store import audit, mailbag, provision, smtplog
+from gateway.store import provision, smtplog
 from gateway.store.blobs import Blobs, Spool
-from gateway.store.database import Database, Tx
+from gateway.store.database import Database
 from gateway.transaction import Recipient, Spooled, Transaction
 
 log = logs.logger(__name__)
@@ -31,9 +27,6 @@ MX = "mx"
 _ANOTHER = "this number belongs to another faxbox; send it in a mail of its own"
 #: The disk must still take this much beside a message, so that what was accepted can be finished.
 RESERVE_BYTES = 256 * 1024 * 1024
-SAME_MAIL = timedelta(hours=48)
-SAME_LETTER = SIGNED_FOR + 2 * CLOCKS_DIFFER
-SAME_BODY = timedelta(minutes=5)
 
 _AUTOMATIC = {
     Automatic.REPLY: "its header marks this mail as an automatic reply (Auto-Submitted, Precedence or the like); "
@@ -198,9 +191,10 @@ class Intake:
         crashpoint.reach("intake.read")
         self._note(transaction, reading)
         self._accept(reading)
-        new = self._faxes(transaction, box, reading, message)
+        mail = Mail(transaction, reading, message, box)
+        new = mail.faxes(self._tries, self._delay_notice)
         before: list[Callable[[], object]] = [message.seal, lambda: crashpoint.reach("intake.sealed")]
-        kept = await self._db.write(lambda tx: self._keep(tx, transaction, reading, message, new), before)
+        kept = await self._db.write(lambda tx: mail.keep(tx, self._limits, new), before)
         crashpoint.reach("intake.committed")
         if not kept:
             await self._blobs.removed(message.key)
@@ -244,103 +238,3 @@ class Intake:
             if (route.number, box.id) != (recipient.number, transaction.faxbox_id):
                 raise refuse(Kind.SETTINGS_CHANGED, "the faxbox was changed while the mail came; send it again")
         return box
-
-    def _faxes(self, transaction: Transaction, box: Faxbox, reading: Reading, message: Spooled) -> list[Fax]:
-        """One fax per number, whichever way and however often it was written."""
-        numbers: dict[str, Recipient] = {}
-        for recipient in transaction.accepted:
-            numbers.setdefault(recipient.number, recipient)
-        mail = new_id()
-        return [self._fax(transaction, recipient, box, reading, message, mail) for recipient in numbers.values()]
-
-    def _fax(
-        self,
-        transaction: Transaction,
-        recipient: Recipient,
-        box: Faxbox,
-        reading: Reading,
-        message: Spooled,
-        mail: UUID,
-    ) -> Fax:
-        now = datetime.now(UTC)
-        return Fax(
-            id=new_id(),
-            account_id=box.account_id,
-            application_id=box.application_id,
-            faxbox_id=box.id,
-            direction=Direction.OUTBOUND,
-            origin=Origin.MAIL,
-            state=State.PREPARING,
-            from_number=box.caller_id,
-            to_number=recipient.number,
-            created_at=now,
-            updated_at=now,
-            to_written=recipient.written,
-            from_name=box.caller_name,
-            subject=reading.subject,
-            quality=Quality(str(box.extra.get("quality") or Quality.HIGH)),
-            message_id=mail,
-            source=message.key,
-            parts=[part.index for part in reading.parts if part.used],
-            pages=reading.pages,
-            tries_allowed=max(1, box.retries) if box.retries is not None else self._tries,
-            user=transaction.login.name if transaction.login else "",
-            notify=distinct([transaction.author, *box.outbound_emails]),
-            delay_at=now + self._delay_notice if self._delay_notice else None,
-        )
-
-    def _keep(self, tx: Tx, transaction: Transaction, reading: Reading, message: Spooled, new: list[Fax]) -> int:
-        """Write message, faxes, jobs and the smtplog row; return how many faxes are really new."""
-        owners = [mailbag.first_fax(tx, *self._same(transaction, reading, fax)) for fax in new]
-        fresh = [fax for fax, owner in zip(new, owners, strict=True) if owner == fax.id]
-        held = 0
-        if fresh:
-            self._insert_message(tx, transaction, reading, message, fresh[0].message_id)
-            entered = enter(tx, self._limits, fresh)
-            held = sum(fax.state is State.HELD for fax in entered)
-        transaction.fax_ids = owners
-        transaction.reply = f"250 2.0.0 {_thanks(owners, len(fresh), held)}"
-        smtplog.insert(tx, *smtplog.records_of(transaction, datetime.now(UTC)))
-        for fax in fresh:
-            actor = Actor("mail", transaction.author, transaction.peer)
-            user = {"user": fax.user} if fax.user else {}
-            audit.note(tx, actor, Action.SENT, account_id=fax.account_id, fax_id=fax.id, **user)
-        return len(fresh)
-
-    def _same(self, transaction: Transaction, reading: Reading, fax: Fax) -> tuple[str, UUID, timedelta]:
-        """What makes two mails the same: account, sender, number, text, and the Message-ID if there is one.
-
-        Who sends a stranger's mail on may change a Message-ID that is not signed, and blanks in the text: those are the
-        same by their letter, for as long as a signature counts.
-        """
-        whose = f"{fax.account_id}\n{transaction.author.casefold()}\n{fax.to_number}"
-        if transaction.letter:
-            return digest(f"{whose}\n{transaction.letter}"), fax.id, SAME_LETTER
-        lasts = SAME_MAIL if reading.message_id else SAME_BODY
-        return digest(f"{whose}\n{reading.body_digest}\n{reading.message_id}"), fax.id, lasts
-
-    def _insert_message(
-        self, tx: Tx, transaction: Transaction, reading: Reading, message: Spooled, message_id: UUID | None
-    ) -> None:
-        values = {
-            "id": message_id,
-            "account_id": transaction.account_id,
-            "blob": message.key,
-            "size": message.size,
-            "sha256": reading.body_digest,
-            "message_id": reading.message_id,
-            "sender": transaction.author,
-            "subject": reading.subject,
-            "parts": transaction.found,
-            "received_at": datetime.now(UTC),
-        }
-        mailbag.insert_message(tx, values)
-
-
-def _thanks(owners: list[UUID], fresh: int, held: int) -> str:
-    listed = " ".join(str(owner) for owner in owners[:8]) + (" ..." if len(owners) > 8 else "")
-    if not fresh:
-        return f"this mail was taken before as {listed}"
-    if held:
-        return f"taken as {listed}; {'' if held == len(owners) else f'{held} of them '}held until approved"
-    return f"taken as {listed}"

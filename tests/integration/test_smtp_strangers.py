@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from gateway.fax import State
 from gateway.store import schema
 from tests.integration.dns_house import Names, naming
 from tests.integration.door_house import Door
@@ -197,6 +199,15 @@ async def test_a_mail_that_its_own_server_has_sent_is_the_same_when_others_send_
     for again in changed:
         assert again != content
         assert "taken before" in await answer(door, again, f"thief@{THIEF}")
+    assert await count(door) == 1
+
+
+@pytest.mark.parametrize("state", [State.CANCELED, State.FAILED])
+async def test_who_sends_a_mail_on_does_not_bring_its_fax_back(door: Door, state: State) -> None:
+    content = signed(letter())
+    assert (await answer(door, content)).startswith("250 2.0.0 taken as")
+    await door.house.db.write(lambda tx: tx.execute(update(schema.faxes).values(state=state)))
+    assert "taken before" in await answer(door, content, f"thief@{THIEF}")
     assert await count(door) == 1
 
 
