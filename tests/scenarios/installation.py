@@ -81,6 +81,8 @@ class Installation:
     smtp_port: int
     http_port: int
     blobs: str = ""
+    #: Where the world reaches it, when something stands in front of it.
+    front: str = ""
     account_id: UUID = field(init=False)
     application: Application = field(init=False)
     faxbox: Faxbox = field(init=False)
@@ -99,7 +101,7 @@ class Installation:
 
     def write_settings(self, more: str = "") -> None:
         """Write gateway.toml; *more* is appended."""
-        public_url = "" if self.behind_nat else self.http
+        public_url = "" if self.behind_nat else self.front or self.http
         self.config.write_text(
             f"""
 [node]
@@ -176,7 +178,7 @@ format = "json"
 
     def tell_the_carrier(self) -> None:
         """Register our webhook URL at the carrier, as one does in its portal."""
-        url = "" if self.behind_nat else f"{self.http}/webhooks/telnyx"
+        url = "" if self.behind_nat else f"{self.front or self.http}/webhooks/telnyx"
         self.emulator.settings.connections = [Connection("77", url, "", [OFFICE, CLINIC])]
 
     @contextlib.asynccontextmanager
