@@ -105,11 +105,12 @@ def there_is_a_postfix() -> bool:
 
 
 @asynccontextmanager
-async def postfix(more: str = "") -> AsyncIterator[Postfix]:
-    """A Postfix with the lines *more* in its main.cf. Its folder is one that its own user may walk to."""
+async def postfix(more: str = "", services: str = "") -> AsyncIterator[Postfix]:
+    """A Postfix with the lines *more* in its main.cf and *services* in its master.cf. Its folder is one that its own
+    user may walk to."""
     with tempfile.TemporaryDirectory(prefix="postfix.", dir="/var/tmp") as folder:
         root, port = Path(folder), _free_port()
-        _write(root, port, more)
+        _write(root, port, more, services)
         process = await asyncio.create_subprocess_exec(
             *("/usr/lib/postfix/sbin/master", "-c", str(root), "-d"),
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "MAIL_CONFIG": str(root), "LANG": "C"},
@@ -125,10 +126,10 @@ async def postfix(more: str = "") -> AsyncIterator[Postfix]:
                 await running.stop()
 
 
-def _write(root: Path, port: int, more: str) -> None:
+def _write(root: Path, port: int, more: str, services: str) -> None:
     root.chmod(0o755)
     (root / "main.cf").write_text(_MAIN.format(root=root, more=more))
-    (root / "master.cf").write_text(_MASTER.format(port=port))
+    (root / "master.cf").write_text(_MASTER.format(port=port) + services)
     owner, group = pwd.getpwnam("postfix"), os.stat("/usr/sbin/postdrop").st_gid
     for name in ("queue", "data", "queue/pid"):
         (root / name).mkdir()
