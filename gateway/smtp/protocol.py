@@ -265,7 +265,9 @@ class SmtpProtocol(Connection):
         if self.tls_context is None:
             return await self.push("502 5.5.1 TLS is not offered here")
         await self._conversation.abandon()
-        # No turn of the loop may come between the check for octets behind the command and the switch.
+        # To record the mail that was begun takes its time. From here to the switch no turn of the loop may come.
+        if self._incoming.waiting:
+            return await self._close_with(replies.INJECTED)
         self._writer.write(b"220 2.0.0 ready to start TLS\r\n")
         return await self._switch_to_tls(self.tls_context)
 

@@ -91,6 +91,20 @@ async def test_what_is_sent_in_the_clear_behind_starttls_ends_the_session(
     assert house.began == []
 
 
+async def test_what_comes_in_the_clear_while_the_mail_before_is_recorded_ends_the_session(
+    house: House, listener: Listener
+) -> None:
+    house.slow = 0.3
+    async with serving(house, listener=listener) as server, Client(server.addresses[0]) as client:
+        await client.hello(MAIL, RCPT)
+        await client.send(b"STARTTLS\r\n")
+        await asyncio.sleep(0.1)
+        await client.send(b"HELP\r\n")
+        replies = await client.rest()
+    assert [reply[:9] for reply in replies] == ["501 5.5.0"]
+    assert len(house.refusals) == 1
+
+
 async def test_a_parameter_behind_starttls_is_refused(house: House, listener: Listener) -> None:
     async with serving(house, listener=listener) as server, Client(server.addresses[0]) as client:
         await client.hello()
