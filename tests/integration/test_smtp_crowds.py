@@ -41,6 +41,23 @@ async def test_a_server_of_ours_may_connect_as_often_as_it_likes(house: House) -
                 await client.hello()
 
 
+async def test_who_is_proved_for_a_long_time_keeps_nobody_from_his_turn(house: House) -> None:
+    house.proof.clear()
+    strangers = Listener("127.0.0.1:0", mode=MX)
+    async with serving(house, beside=[strangers], data_at_once=1) as server, AsyncExitStack() as crowd:
+        waiting = [await crowd.enter_async_context(Client(server.addresses[1])) for _ in range(3)]
+        for client in waiting:
+            await client.hello(MAIL, RCPT, "DATA")
+            await client.send(b"x\r\n.\r\n")
+        async with Client(server.addresses[0]) as ours:
+            await ours.hello(MAIL, RCPT, "DATA")
+            await ours.send(b"ours\r\n.\r\n")
+            assert (await ours.reply()).startswith("250 ")
+        assert len(house.proven) == 3
+        house.proof.set()
+        assert [(await client.reply())[:4] for client in waiting] == ["250 "] * 3
+
+
 async def test_no_connection_is_taken_in_that_would_need_the_last_descriptors(house: House) -> None:
     """Who is in goes on, who is too many is told so or waits in the kernel's queue, and comes in when there is room."""
     with few_descriptors():
