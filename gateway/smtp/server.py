@@ -21,7 +21,7 @@ from gateway.smtp.auth import Authenticator
 from gateway.smtp.door import Door, SmtpLimits
 from gateway.smtp.listener import SUBMISSIONS, TRUSTED, Listener, peer_address
 from gateway.smtp.protocol import SmtpProtocol
-from gateway.smtp.proxy import NoProxyHeader, client_behind
+from gateway.smtp.proxy import ClientUnknown, NoProxyHeader, client_behind
 from gateway.smtp.reception import Reception
 
 log = logs.logger(__name__)
@@ -240,13 +240,17 @@ class SmtpServer:
             log.warning("a proxy did not say whom it speaks for", proxy=str(arrival.peer))
             arrival.connection.close()
             return False
+        except ClientUnknown:  # as if there were no header (proxy-protocol.txt): who connects is the proxy
+            return self._let_in(arrival, "" if arrival.listener.admits(arrival.peer) else replies.CLIENT_UNKNOWN)
         if client is None:
             return True
         arrival.peer = peer_address(str(client))
-        if refusal := self._unwelcome(arrival):
+        return self._let_in(arrival, self._unwelcome(arrival))
+
+    def _let_in(self, arrival: Arrival, refusal: str) -> bool:
+        if refusal:
             self._turn_away(arrival, refusal)
-            return False
-        return True
+        return not refusal
 
     def _left(self, session: asyncio.Task[None]) -> None:
         arrival = self._sessions.pop(session)
