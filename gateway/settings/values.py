@@ -158,7 +158,7 @@ def _network(value: object) -> IpNetwork:
 
 
 def _plain(network: IpNetwork) -> IpNetwork:
-    """Return an IPv4 network that is written as IPv6 sockets name it (::ffff:10.0.0.0/104) as what it is; so are peers."""
+    """Return an IPv4 network that is written as IPv6 sockets name it (::ffff:10.0.0.0/104) as what it is."""
     mapped = getattr(network.network_address, "ipv4_mapped", None)
     return ipaddress.ip_network(f"{mapped}/{network.prefixlen - 96}") if mapped and network.prefixlen >= 96 else network
 

@@ -48,6 +48,8 @@ class SmtpProtocol(Connection):
             del self._smtp_methods["AUTH"]
         self._over = False
         self._cut_short = False
+        #: The last reply to a command.
+        self._said = ""
         self._errors = 0
         self._commands = 0
         self._taken = 0
@@ -66,12 +68,20 @@ class SmtpProtocol(Connection):
                     await self._serve_command()
             finally:
                 await self._conversation.abandon()
+                self._tell()
                 await self._hang_up(linger=self._cut_short)
 
     @property
     def mails(self) -> int:
         """How many transactions were begun."""
         return self._conversation.begun
+
+    def _tell(self) -> None:
+        """Write the log line of a connection that no transaction has one for."""
+        if self._tls_error:
+            log.info("TLS failed", peer=self._peer, listener=self._listener.address, error=self._tls_error)
+        elif not self.mails:
+            log.info("connection without mail", peer=self._peer, listener=self._listener.address, reply=self._said)
 
     # -- the session
 
@@ -152,9 +162,9 @@ class SmtpProtocol(Connection):
 
     async def push(self, status: AnyStr) -> None:
         """Send the reply to a command, and count it."""
-        first = status[:3] if isinstance(status, str) else status[:3].decode("ascii")
-        self._errors += first.startswith("5")
-        self._over |= first == "421"
+        self._said = status if isinstance(status, str) else status.decode("ascii")
+        self._errors += self._said.startswith("5")
+        self._over |= self._said.startswith("421")
         await super().push(status)
 
     # -- commands

@@ -139,7 +139,7 @@ class SmtpServer:
 
     def _cut_off(self) -> None:
         for session, arrival in self._sessions.items():
-            log.warning("a session did not end in time and was cut off")
+            log.warning("a session did not end in time and was cut off", peer=str(arrival.peer))
             if arrival.protocol is not None:
                 arrival.protocol.abort()
             session.cancel()

@@ -163,6 +163,13 @@ async def serving(
     house.check()
 
 
+async def until_nobody_is_connected(server: SmtpServer) -> None:
+    """Wait until every session has ended."""
+    async with asyncio.timeout(HANG):
+        while server.connections:
+            await asyncio.sleep(0.01)
+
+
 def certified(authority: trustme.CA, folder: Path, **listener: Any) -> Listener:
     """A listener on the loopback with a certificate that *authority* has issued."""
     issued = authority.issue_cert("fax.example.com", "127.0.0.1")

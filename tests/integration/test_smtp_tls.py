@@ -9,8 +9,17 @@ import pytest
 import trustme
 
 from gateway.smtp.listener import Listener
-from gateway.smtp.server import SmtpServer
-from tests.integration.smtp_house import HANG, MAIL, RCPT, Client, House, certified, make_house, serving, trusting
+from tests.integration.smtp_house import (
+    MAIL,
+    RCPT,
+    Client,
+    House,
+    certified,
+    make_house,
+    serving,
+    trusting,
+    until_nobody_is_connected,
+)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +129,7 @@ async def test_a_handshake_that_fails_ends_the_connection_only(
             await client.hello("STARTTLS")
             await client.send(b"EHLO in the clear\r\n" * 100)
             await client.reader.read()
-        await _until_nobody_is_connected(server)
+        await until_nobody_is_connected(server)
         async with Client(server.addresses[0]) as client:
             await client.hello("STARTTLS")
             await client.start_tls(trusting)
@@ -134,13 +143,7 @@ async def test_a_handshake_that_never_comes_is_given_up(house: House, listener: 
     ):
         await client.hello("STARTTLS")
         assert await client.reader.read() == b""
-        await _until_nobody_is_connected(server)
-
-
-async def _until_nobody_is_connected(server: SmtpServer) -> None:
-    async with asyncio.timeout(HANG):
-        while server.connections:
-            await asyncio.sleep(0.01)
+        await until_nobody_is_connected(server)
 
 
 async def test_a_client_that_leaves_over_tls_has_sent_its_mail_once(
@@ -169,7 +172,7 @@ async def test_a_client_that_does_not_close_its_side_of_tls_is_cut_off(
         await client.start_tls(trusting)
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a read transport, too
         await client.send(b"QUIT\r\n")
-        await _until_nobody_is_connected(server)
+        await until_nobody_is_connected(server)
         await client.leave()
 
 
