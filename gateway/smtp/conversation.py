@@ -92,7 +92,8 @@ class Conversation:
             await self._door.reception.recipient(mail.transaction, path)
         except Exception as error:
             reply = self._reply_to(error, mail)
-            mail.transaction.errors.append(reply)
+            if mail.transaction.errors[-1:] != [reply]:  # hundreds of recipients may be too many
+                mail.transaction.errors.append(reply)
             return reply
         return "250 2.1.5 recipient ok"
 

@@ -28,6 +28,10 @@ log = logs.logger(__name__)
 COMMAND_OCTETS = 1024
 TOO_LONG = f"500 5.5.2 a command line has at most {COMMAND_OCTETS} octets"
 
+#: How many recipients a client may name beside all other commands. Those that are too many for one mail are put off,
+#: and the mail goes to the others (RFC 5321, 4.5.3.1.10); Postfix bears as many.
+MOST_NAMED = 1000
+
 #: First words that only a web browser sends, or somebody who makes one speak to us.
 _FOREIGN = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH"})
 
@@ -52,6 +56,7 @@ class SmtpProtocol(Connection):
         self._said = ""
         self._errors = 0
         self._commands = 0
+        self._named = 0
         self._taken = 0
         self._ends_at = self.loop.time() + door.limits.session_seconds
 
@@ -138,12 +143,12 @@ class SmtpProtocol(Connection):
         """Close the session of a client that errs, idles or stays too long. A taken mail clears its account."""
         self._commands += 1
         if self._conversation.taken > self._taken:
-            self._taken, self._errors, self._commands = self._conversation.taken, 0, 0
+            self._taken, self._errors, self._commands, self._named = self._conversation.taken, 0, 0, 0
         if self._over:
             return
         if self._errors > self._limits.errors:
             await self._close_with(replies.TOO_MANY_ERRORS)
-        elif self._commands > self._limits.commands or (
+        elif self._commands - min(self._named, MOST_NAMED) > self._limits.commands or (
             self.loop.time() > self._ends_at and not self._conversation.open
         ):
             await self._close_with(replies.LONG_ENOUGH)
@@ -213,6 +218,7 @@ class SmtpProtocol(Connection):
     @syntax("RCPT TO:<number@domain>")
     async def smtp_RCPT(self, arg: str | None) -> None:
         """Name a recipient."""
+        self._named += 1
         if not await self.check_helo_needed("EHLO"):
             await self.push(await self._conversation.recipient(arg or ""))
 
