@@ -72,6 +72,9 @@ class SmtpServer:
         self._watching: asyncio.Task[None] | None = None
         self._sessions: dict[asyncio.Task[None], Arrival] = {}
         self._peers: Counter[str] = Counter()
+        self._open: Counter[Listener] = Counter()
+        #: Connections that each listener has for itself: a flood at one does not shut the others.
+        self._share = int(limits.connections * limits.kept_for_others) // max(len(listeners) - 1, 1)
         self._most_descriptors = _most_descriptors()
         self._refused = 0
         self._refusals_logged_at = float("-inf")
@@ -175,17 +178,20 @@ class SmtpServer:
 
     def _admit(self, arrival: Arrival) -> None:
         proxied = arrival.listener.proxied(arrival.peer)
-        if refusal := self._crowded() or ("" if proxied else self._unwelcome(arrival)):
+        if refusal := self._crowded(arrival.listener) or ("" if proxied else self._unwelcome(arrival)):
             self._turn_away(arrival, refusal)
             return
         session = asyncio.get_running_loop().create_task(self._serve(arrival, proxied=proxied))
         self._sessions[session] = arrival
+        self._open[arrival.listener] += 1
         session.add_done_callback(self._left)
         self._door.stressed = len(self._sessions) >= self._door.limits.connections * self._door.limits.stress
         metrics.smtp_connections_open.labels(arrival.listener.address).inc()
 
-    def _crowded(self) -> str:
-        return replies.TOO_MANY_CONNECTIONS if len(self._sessions) >= self._door.limits.connections else ""
+    def _crowded(self, listener: Listener) -> str:
+        kept = sum(max(self._share - self._open[other], 0) for other in self._listeners if other != listener)
+        full = len(self._sessions) + kept >= self._door.limits.connections
+        return replies.TOO_MANY_CONNECTIONS if full else ""
 
     def _unwelcome(self, arrival: Arrival) -> str:
         """Return what a peer that may not come in is told; count all others and return ""."""
@@ -254,6 +260,7 @@ class SmtpServer:
 
     def _left(self, session: asyncio.Task[None]) -> None:
         arrival = self._sessions.pop(session)
+        self._open[arrival.listener] -= 1
         protocol, address = arrival.protocol, arrival.listener.address
         if protocol is None:
             arrival.connection.close()  # it was never given to the loop

@@ -41,6 +41,22 @@ async def test_a_server_of_ours_may_connect_as_often_as_it_likes(house: House) -
                 await client.hello()
 
 
+async def test_a_flood_at_one_listener_does_not_shut_the_others(house: House) -> None:
+    strangers = [Listener("127.0.0.1:0", mode=MX), Listener("127.0.0.2:0", mode=MX)]
+    async with serving(house, beside=strangers, connections=10) as server, AsyncExitStack() as crowd:
+        ours, *theirs = server.addresses
+        heard = []
+        for address in [theirs[0]] * 10 + [theirs[1]] * 3:
+            client = await crowd.enter_async_context(Client(address))
+            heard.append((await client.reply())[:4])
+        assert heard == ["220 "] * 8 + ["421 "] * 2 + ["220 "] + ["421 "] * 2
+        for _ in range(2):
+            async with Client(ours) as client:
+                await client.hello(MAIL, RCPT)
+                await client.say("QUIT")
+                await client.reply()
+
+
 async def test_who_is_proved_for_a_long_time_keeps_nobody_from_his_turn(house: House) -> None:
     house.proof.clear()
     strangers = Listener("127.0.0.1:0", mode=MX)
