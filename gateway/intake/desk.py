@@ -216,7 +216,6 @@ class Intake:
             await self._db.write(lambda tx: smtplog.insert(tx, *records))
         except Exception:
             log.exception("the smtplog row of a refused mail was not written", transaction=str(transaction.id))
-        log.info("mail refused", transaction=str(transaction.id), peer=transaction.peer, reply=transaction.reply)
 
     def _note(self, transaction: Transaction, reading: Reading) -> None:
         transaction.message_id = reading.message_id

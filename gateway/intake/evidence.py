@@ -25,6 +25,7 @@ from gateway import logs
 from gateway.dns import DnsTrouble, Resolver
 from gateway.document import Offers, Signature
 from gateway.errors import Kind, Refusal, refuse
+from gateway.intake.places import NoPlace, Places
 from gateway.intake.spf import Spf
 from gateway.sandbox import Sandbox
 from gateway.transaction import Spooled, Transaction
@@ -35,6 +36,11 @@ MOST_VERIFIED = 5
 #: How long after its Date a signed mail is taken: servers try for five days (RFC 5321, 4.5.4.1). Clocks may differ.
 SIGNED_FOR = timedelta(days=7)
 CLOCKS_DIFFER = timedelta(days=1)
+#: Mails whose evidence is looked up at the same time: in all, and of one organisation, whose name servers may be slow
+#: on purpose. Others wait so many seconds for a place.
+MOST_AT_ONCE, MOST_OF_ONE, PATIENCE = 64, 8, 60
+#: Mails of strangers that are with the readers at the same time: those of everybody else must not queue behind them.
+MOST_WITH_READERS = 8
 #: SPF results that say nothing because the DNS did not answer (RFC 7208, 2.6).
 TEMPORARY = "temperror"
 #: Says whether a signature vouches for every number that a mail is for.
@@ -83,8 +89,10 @@ class Evidence:
     def __init__(self, resolver: Resolver, sandbox: Sandbox, relays: Sequence[Relay] = ()) -> None:
         self._resolver = resolver
         self._sandbox = sandbox
-        self._spf = Spf(resolver)
+        self._spf = Spf(resolver, MOST_AT_ONCE)
         self._relays = relays
+        self._places = Places(MOST_AT_ONCE, MOST_OF_ONE, PATIENCE)
+        self._with_readers = asyncio.Semaphore(MOST_WITH_READERS)
 
     def stop(self) -> None:
         """End the threads."""
@@ -92,7 +100,8 @@ class Evidence:
 
     async def offers(self, transaction: Transaction, message: Spooled) -> Offers:
         """Return what a mail offers as evidence; raises Refusal when it does not say whom it is from."""
-        offers = await self._sandbox.offers(message.fileno(), message.size, self._authserv(transaction))
+        async with self._with_readers:
+            offers = await self._sandbox.offers(message.fileno(), message.size, self._authserv(transaction))
         if not offers.header_from:
             raise refuse(
                 Kind.SENDER_UNPROVEN,
@@ -106,6 +115,15 @@ class Evidence:
         Raises Refusal: SENDER_UNPROVEN, or EVIDENCE_MISSING while the DNS does not answer.
         """
         author = offers.header_from.rpartition("@")[2]
+        try:
+            async with self._places.of(organisation(author)):
+                return await self._prove(transaction, message, offers, author, names)
+        except NoPlace:
+            raise refuse(Kind.EVIDENCE_MISSING, _busy(author), author) from None
+
+    async def _prove(
+        self, transaction: Transaction, message: Spooled, offers: Offers, author: str, names: Names
+    ) -> str:
         alignment = await self._alignment(author)
         findings = Findings()
         if self._authserv(transaction):
@@ -167,13 +185,17 @@ class Evidence:
         faults += [f"there is no key {name}" for name, key in records if key == ""]
         keys = {name: key for name, key in records if key}
         which = [one.number for one in usable if one.key_name in keys]
-        verdicts = await self._sandbox.verify(message.fileno(), message.size, keys, which) if which else {}
+        verdicts = await self._verified(message, keys, which) if which else {}
         for one in usable:
             if verdicts.get(one.number) == "":
                 return one
         faults += [fault for fault in verdicts.values() if fault]
         findings.said.append(f"DKIM of {author}: {', '.join(dict.fromkeys(faults))}")
         return None
+
+    async def _verified(self, message: Spooled, keys: dict[str, str], which: list[int]) -> dict[int, str]:
+        async with self._with_readers:
+            return await self._sandbox.verify(message.fileno(), message.size, keys, which)
 
     async def _key(self, signature: Signature) -> tuple[str, str | None]:
         """Return the name and record of a key: "" where there is none, None while that is not known."""
@@ -211,6 +233,10 @@ def _no_signature(author: str, ours: list[Signature], offers: Offers) -> str:
     if any(one.addressed for one in ours):
         return "the To and Cc that its DKIM signature covers do not name every number, so it does not count"
     return "its DKIM signature does not cover To and Cc"
+
+
+def _busy(author: str) -> str:
+    return f"many mails from {author} are being checked, and its name servers are slow; try again later"
 
 
 def _unproven(author: str, alignment: Alignment, findings: Findings) -> Refusal:

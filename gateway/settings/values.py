@@ -152,9 +152,15 @@ def _network(value: object) -> IpNetwork:
     if isinstance(value, IpNetwork):
         return value
     try:
-        return ipaddress.ip_network(str(value), strict=False)
+        return _plain(ipaddress.ip_network(str(value), strict=False))
     except ValueError:
         raise ValueError(f"{value!r} is not a network: write it like 10.0.0.0/8, 192.0.2.7 or fd00::/8") from None
+
+
+def _plain(network: IpNetwork) -> IpNetwork:
+    """Return an IPv4 network that is written as IPv6 sockets name it (::ffff:10.0.0.0/104) as what it is."""
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return ipaddress.ip_network(f"{mapped}/{network.prefixlen - 96}") if mapped and network.prefixlen >= 96 else network
 
 
 def _country(text: str) -> str:

@@ -17,12 +17,9 @@ from typing import AnyStr
 
 from aiosmtpd.smtp import SMTP
 
-from gateway import logs
 from gateway.smtp import replies
 from gateway.smtp.door import Door
 from gateway.smtp.incoming import Incoming
-
-log = logs.logger(__name__)
 
 # aiosmtpd logs every command (numbers, mistyped passwords) and every line of every document there.
 logging.getLogger("mail.log").setLevel(logging.CRITICAL + 1)
@@ -53,6 +50,8 @@ class Connection(SMTP):
         #: When the server calls ``expire``, in the loop's time: what the client owes us must be here by then.
         self.deadline = math.inf
         self.tls = ""
+        #: Why there is no TLS, or no more.
+        self._tls_error = ""
         self._greeted = False
         self._spoke_first = False
         self._idle = False
@@ -81,6 +80,8 @@ class Connection(SMTP):
     def connection_lost(self, error: Exception | None) -> None:
         """The session finds out by itself when it reads or writes next; what it is doing is not cancelled."""
         asyncio.StreamReaderProtocol.connection_lost(self, error)
+        if isinstance(error, ssl.SSLError):  # in TLS 1.3 a client judges our certificate when we are done
+            self._tls_error = str(error)
         self._incoming.end()
         self._lost.set()
 
@@ -185,7 +186,7 @@ class Connection(SMTP):
                 ssl_shutdown_timeout=self._limits.close_seconds,
             )
         except OSError as error:  # ssl.SSLError is one
-            log.info("no TLS was agreed on", error=str(error))
+            self._tls_error = str(error)
             self._lost.set()
             self.abort()
             raise ConnectionAbortedError from error

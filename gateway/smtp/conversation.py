@@ -92,7 +92,8 @@ class Conversation:
             await self._door.reception.recipient(mail.transaction, path)
         except Exception as error:
             reply = self._reply_to(error, mail)
-            mail.transaction.errors.append(reply)
+            if mail.transaction.errors[-1:] != [reply]:  # hundreds of recipients may be too many
+                mail.transaction.errors.append(reply)
             return reply
         return "250 2.1.5 recipient ok"
 
@@ -147,10 +148,10 @@ class Conversation:
         mail.transaction.size = mail.content.size
         if mail.content.error is not None:
             raise mail.content.error
-        async with self._door.turn:
-            with logs.bind(transaction=mail.transaction.id):
-                if self._listener.mode == MX:
-                    await self._door.reception.prove(mail.transaction, mail.spool)
+        with logs.bind(transaction=mail.transaction.id):
+            if self._listener.mode == MX:  # before its turn: name servers of strangers take as long as they like
+                await self._door.reception.prove(mail.transaction, mail.spool)
+            async with self._door.turn:
                 return await self._door.reception.take(mail.transaction, mail.spool)
 
     async def abandon(self, reply: str = "") -> str:

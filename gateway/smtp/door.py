@@ -19,6 +19,7 @@ class SmtpLimits:
     least 5 minutes). A whole message may take ``data_seconds`` and what it needs at ``data_bytes_per_second``.
     ``connections_per_peer`` and ``connections_per_minute`` (of one peer, except to trusted listeners) count an IPv6
     /64 as one peer. Once ``stress`` of all connections are open, the patience for a command is ``stress_seconds``.
+    One listener alone leaves the part ``kept_for_others`` of them to the others.
     ``errors`` and ``commands`` are counted anew after each message that was taken.
     """
 
@@ -26,6 +27,7 @@ class SmtpLimits:
     connections_per_peer: int = 50
     connections_per_minute: int = 60
     command_seconds: float = 300
+    kept_for_others: float = 0.2
     stress: float = 0.8
     stress_seconds: float = 10
     proxy_seconds: float = 10

@@ -28,6 +28,10 @@ log = logs.logger(__name__)
 COMMAND_OCTETS = 1024
 TOO_LONG = f"500 5.5.2 a command line has at most {COMMAND_OCTETS} octets"
 
+#: How many recipients a client may name beside all other commands. Those that are too many for one mail are put off,
+#: and the mail goes to the others (RFC 5321, 4.5.3.1.10); Postfix bears as many.
+MOST_NAMED = 1000
+
 #: First words that only a web browser sends, or somebody who makes one speak to us.
 _FOREIGN = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH"})
 
@@ -48,8 +52,11 @@ class SmtpProtocol(Connection):
             del self._smtp_methods["AUTH"]
         self._over = False
         self._cut_short = False
+        #: The last reply to a command.
+        self._said = ""
         self._errors = 0
         self._commands = 0
+        self._named = 0
         self._taken = 0
         self._ends_at = self.loop.time() + door.limits.session_seconds
 
@@ -66,12 +73,20 @@ class SmtpProtocol(Connection):
                     await self._serve_command()
             finally:
                 await self._conversation.abandon()
+                self._tell()
                 await self._hang_up(linger=self._cut_short)
 
     @property
     def mails(self) -> int:
         """How many transactions were begun."""
         return self._conversation.begun
+
+    def _tell(self) -> None:
+        """Write the log line of a connection that no transaction has one for."""
+        if self._tls_error:
+            log.info("TLS failed", peer=self._peer, listener=self._listener.address, error=self._tls_error)
+        elif not self.mails:
+            log.info("connection without mail", peer=self._peer, listener=self._listener.address, reply=self._said)
 
     # -- the session
 
@@ -128,12 +143,12 @@ class SmtpProtocol(Connection):
         """Close the session of a client that errs, idles or stays too long. A taken mail clears its account."""
         self._commands += 1
         if self._conversation.taken > self._taken:
-            self._taken, self._errors, self._commands = self._conversation.taken, 0, 0
+            self._taken, self._errors, self._commands, self._named = self._conversation.taken, 0, 0, 0
         if self._over:
             return
         if self._errors > self._limits.errors:
             await self._close_with(replies.TOO_MANY_ERRORS)
-        elif self._commands > self._limits.commands or (
+        elif self._commands - min(self._named, MOST_NAMED) > self._limits.commands or (
             self.loop.time() > self._ends_at and not self._conversation.open
         ):
             await self._close_with(replies.LONG_ENOUGH)
@@ -152,9 +167,9 @@ class SmtpProtocol(Connection):
 
     async def push(self, status: AnyStr) -> None:
         """Send the reply to a command, and count it."""
-        first = status[:3] if isinstance(status, str) else status[:3].decode("ascii")
-        self._errors += first.startswith("5")
-        self._over |= first == "421"
+        self._said = status if isinstance(status, str) else status.decode("ascii")
+        self._errors += self._said.startswith("5")
+        self._over |= self._said.startswith("421")
         await super().push(status)
 
     # -- commands
@@ -203,6 +218,7 @@ class SmtpProtocol(Connection):
     @syntax("RCPT TO:<number@domain>")
     async def smtp_RCPT(self, arg: str | None) -> None:
         """Name a recipient."""
+        self._named += 1
         if not await self.check_helo_needed("EHLO"):
             await self.push(await self._conversation.recipient(arg or ""))
 
@@ -265,7 +281,9 @@ class SmtpProtocol(Connection):
         if self.tls_context is None:
             return await self.push("502 5.5.1 TLS is not offered here")
         await self._conversation.abandon()
-        # No turn of the loop may come between the check for octets behind the command and the switch.
+        # To record the mail that was begun takes its time. From here to the switch no turn of the loop may come.
+        if self._incoming.waiting:
+            return await self._close_with(replies.INJECTED)
         self._writer.write(b"220 2.0.0 ready to start TLS\r\n")
         return await self._switch_to_tls(self.tls_context)
 

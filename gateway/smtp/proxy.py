@@ -25,10 +25,14 @@ class NoProxyHeader(Exception):
     """What came first is no PROXY header."""
 
 
+class ClientUnknown(Exception):
+    """The proxy speaks for somebody, and does not say who that is."""
+
+
 async def client_behind(connection: socket.socket) -> IPv4Address | IPv6Address | None:
     """Read a PROXY header from a non-blocking *connection* and return the client's address.
 
-    None when the proxy speaks for itself. Raises NoProxyHeader, and EOFError when the connection ends.
+    None when the proxy speaks for itself. Raises NoProxyHeader, also when the connection ends, and ClientUnknown.
     """
     try:
         header = await get_proxy(_Octets(connection))
@@ -39,7 +43,9 @@ async def client_behind(connection: socket.socket) -> IPv4Address | IPv6Address 
     if header.command == _LOCAL and header.version == 2:
         return None
     address = header.src_addr
-    return address if isinstance(address, IPv4Address | IPv6Address) else None
+    if not isinstance(address, IPv4Address | IPv6Address):
+        raise ClientUnknown
+    return address
 
 
 class _Octets:
@@ -52,8 +58,9 @@ class _Octets:
     async def read(self, n: int = -1) -> bytes:
         if not 0 <= n <= self._left:
             raise ValueError("the header is too long")
-        self._left -= n
-        return await asyncio.get_running_loop().sock_recv(self._connection, n)
+        got = await asyncio.get_running_loop().sock_recv(self._connection, n)
+        self._left -= len(got)
+        return got
 
     async def readexactly(self, n: int) -> bytes:
         got = b""

@@ -25,7 +25,8 @@ class Reception(Protocol):
     async def prove(self, transaction: Transaction, message: Spooled) -> None:
         """The message is complete, and came in over a listener of mode mx: does it prove its sender?
 
-        Called before ``take``, for mx only; raises Refusal when it does not, or when that cannot be known now.
+        Called before ``take``, for mx only, and for any number of mails at once; raises Refusal when it does not, or
+        when that cannot be known now.
         """
 
     async def take(self, transaction: Transaction, message: Spooled) -> str:

@@ -62,6 +62,7 @@ TOO_OFTEN = "421 4.7.0 too many connections in a short time; please wait a minut
 TLS_FIRST = "530 5.7.0 send STARTTLS first, and then log in"
 LOG_IN_FIRST = "530 5.7.0 log in first, with AUTH"
 TOO_MANY_CONNECTIONS = "421 4.7.0 too many connections; please try again later"
+CLIENT_UNKNOWN = "554 5.7.1 the proxy does not say who connects, and is not in a network that may send mail here"
 NO_MAIL_CLIENT = "421 4.7.0 this is a mail server; it speaks SMTP only"
 NOT_SYNCHRONISED = "503 5.5.0 commands were sent without waiting for the reply; closing the connection"
 INJECTED = "501 5.5.0 something was sent behind STARTTLS; closing the connection"

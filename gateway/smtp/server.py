@@ -21,7 +21,7 @@ from gateway.smtp.auth import Authenticator
 from gateway.smtp.door import Door, SmtpLimits
 from gateway.smtp.listener import SUBMISSIONS, TRUSTED, Listener, peer_address
 from gateway.smtp.protocol import SmtpProtocol
-from gateway.smtp.proxy import NoProxyHeader, client_behind
+from gateway.smtp.proxy import ClientUnknown, NoProxyHeader, client_behind
 from gateway.smtp.reception import Reception
 
 log = logs.logger(__name__)
@@ -72,6 +72,9 @@ class SmtpServer:
         self._watching: asyncio.Task[None] | None = None
         self._sessions: dict[asyncio.Task[None], Arrival] = {}
         self._peers: Counter[str] = Counter()
+        self._open: Counter[Listener] = Counter()
+        #: Connections that each listener has for itself: a flood at one does not shut the others.
+        self._share = int(limits.connections * limits.kept_for_others) // max(len(listeners) - 1, 1)
         self._most_descriptors = _most_descriptors()
         self._refused = 0
         self._refusals_logged_at = float("-inf")
@@ -139,7 +142,7 @@ class SmtpServer:
 
     def _cut_off(self) -> None:
         for session, arrival in self._sessions.items():
-            log.warning("a session did not end in time and was cut off")
+            log.warning("a session did not end in time and was cut off", peer=str(arrival.peer))
             if arrival.protocol is not None:
                 arrival.protocol.abort()
             session.cancel()
@@ -175,17 +178,20 @@ class SmtpServer:
 
     def _admit(self, arrival: Arrival) -> None:
         proxied = arrival.listener.proxied(arrival.peer)
-        if refusal := self._crowded() or ("" if proxied else self._unwelcome(arrival)):
+        if refusal := self._crowded(arrival.listener) or ("" if proxied else self._unwelcome(arrival)):
             self._turn_away(arrival, refusal)
             return
         session = asyncio.get_running_loop().create_task(self._serve(arrival, proxied=proxied))
         self._sessions[session] = arrival
+        self._open[arrival.listener] += 1
         session.add_done_callback(self._left)
         self._door.stressed = len(self._sessions) >= self._door.limits.connections * self._door.limits.stress
         metrics.smtp_connections_open.labels(arrival.listener.address).inc()
 
-    def _crowded(self) -> str:
-        return replies.TOO_MANY_CONNECTIONS if len(self._sessions) >= self._door.limits.connections else ""
+    def _crowded(self, listener: Listener) -> str:
+        kept = sum(max(self._share - self._open[other], 0) for other in self._listeners if other != listener)
+        full = len(self._sessions) + kept >= self._door.limits.connections
+        return replies.TOO_MANY_CONNECTIONS if full else ""
 
     def _unwelcome(self, arrival: Arrival) -> str:
         """Return what a peer that may not come in is told; count all others and return ""."""
@@ -240,16 +246,21 @@ class SmtpServer:
             log.warning("a proxy did not say whom it speaks for", proxy=str(arrival.peer))
             arrival.connection.close()
             return False
+        except ClientUnknown:  # as if there were no header (proxy-protocol.txt): who connects is the proxy
+            return self._let_in(arrival, "" if arrival.listener.admits(arrival.peer) else replies.CLIENT_UNKNOWN)
         if client is None:
             return True
         arrival.peer = peer_address(str(client))
-        if refusal := self._unwelcome(arrival):
+        return self._let_in(arrival, self._unwelcome(arrival))
+
+    def _let_in(self, arrival: Arrival, refusal: str) -> bool:
+        if refusal:
             self._turn_away(arrival, refusal)
-            return False
-        return True
+        return not refusal
 
     def _left(self, session: asyncio.Task[None]) -> None:
         arrival = self._sessions.pop(session)
+        self._open[arrival.listener] -= 1
         protocol, address = arrival.protocol, arrival.listener.address
         if protocol is None:
             arrival.connection.close()  # it was never given to the loop

@@ -4,17 +4,18 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dnslib import QTYPE, RCODE, RR, TXT, DNSRecord
+from dnslib import QTYPE, RCODE, RR, TXT, DNSError, DNSRecord
 from dnslib.server import BaseResolver, DNSHandler, DNSServer
 
 
 class Names(BaseResolver):  # type: ignore[misc]  # dnslib has no types
     """``texts`` has TXT records by name, which may be remembered for ``ttl`` seconds; questions about ``broken`` names
-    are answered SERVFAIL; ``asked`` keeps them all."""
+    are answered SERVFAIL, and those about ``silent`` ones not at all; ``asked`` keeps them all."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
         self.broken: set[str] = set()
+        self.silent: set[str] = set()
         self.asked: list[str] = []
         self.address = ("127.0.0.1", 0)
         self.ttl = 0
@@ -22,6 +23,8 @@ class Names(BaseResolver):  # type: ignore[misc]  # dnslib has no types
     def resolve(self, request: DNSRecord, handler: DNSHandler) -> DNSRecord:
         name = str(request.q.qname).rstrip(".").lower()
         self.asked.append(name)
+        if name in self.silent:
+            raise DNSError("silence")
         reply = request.reply()
         if name in self.broken:
             reply.header.rcode = RCODE.SERVFAIL

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_network
 from pathlib import Path
@@ -30,8 +30,9 @@ RCPT = "RCPT TO:<+12025550123@fax.example.com>"
 class House:
     """A Reception that stores what it takes, and fails where it is told to.
 
-    ``failing`` maps the name of a method to the exception that it raises. ``take`` waits while ``gate`` is closed;
-    it and ``refused`` last ``slow`` seconds. ``keeps`` False: it takes mails without keeping their messages.
+    ``failing`` maps the name of a method to the exception that it raises. ``take`` waits while ``gate`` is closed, and
+    ``prove`` while ``proof`` is; ``take`` and ``refused`` last ``slow`` seconds. ``keeps`` False: it takes mails
+    without keeping their messages.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -45,6 +46,8 @@ class House:
         self.taking = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
+        self.proof = asyncio.Event()
+        self.proof.set()
         self.slow = 0.0
         self.keeps = True
         self.changed = asyncio.Condition()
@@ -72,6 +75,7 @@ class House:
 
     async def prove(self, transaction: Transaction, message: Spooled) -> None:
         self.proven.append(transaction)
+        await self.proof.wait()
         self._fail("prove")
 
     async def take(self, transaction: Transaction, message: Spooled) -> str:
@@ -135,16 +139,17 @@ async def serving(
     *,
     max_message_bytes: int = 1_000_000,
     listener: Listener | None = None,
+    beside: Sequence[Listener] = (),
     sockets: list[socket.socket] | None = None,
     authenticator: Authenticator | None = None,
     **limits: Any,
 ) -> AsyncIterator[SmtpServer]:
-    """The door before *house*, on a port of its own."""
+    """The door before *house*, on a port of its own; *beside* are more listeners."""
     server = SmtpServer(
         house,
         hostname="fax.example.com",
         max_message_bytes=max_message_bytes,
-        listeners=[listener or Listener("127.0.0.1:0", networks=LOOPBACK)],
+        listeners=[listener or Listener("127.0.0.1:0", networks=LOOPBACK), *beside],
         limits=SmtpLimits(**limits),
         sockets=sockets,
         authenticator=authenticator,
@@ -156,6 +161,13 @@ async def serving(
         async with asyncio.timeout(HANG):
             await server.stop(1)
     house.check()
+
+
+async def until_nobody_is_connected(server: SmtpServer) -> None:
+    """Wait until every session has ended."""
+    async with asyncio.timeout(HANG):
+        while server.connections:
+            await asyncio.sleep(0.01)
 
 
 def certified(authority: trustme.CA, folder: Path, **listener: Any) -> Listener:

@@ -25,13 +25,15 @@ KEY = SigningKey.generate()
 
 
 @asynccontextmanager
-async def strangers_door(request: pytest.FixtureRequest, folder: Path, names: Names) -> AsyncIterator[Door]:
-    """A door for strangers, and a relay of ours in front of it at 127.0.0.2."""
+async def strangers_door(
+    request: pytest.FixtureRequest, folder: Path, names: Names, patience: float = 1.0
+) -> AsyncIterator[Door]:
+    """A door for strangers, and a relay of ours in front of it at 127.0.0.2. *patience* is that with a name server."""
     request.param = "sqlite"
     relays = [Relay("mx.front.example", (ip_network("127.0.0.2/32"),))]
 
     def evidence(house: House) -> Evidence:
-        return Evidence(Resolver([names.address], timeout=1.0), house.sandbox, relays)
+        return Evidence(Resolver([names.address], timeout=patience), house.sandbox, relays)
 
     async with opened(request, folder, mode="mx", evidence=evidence) as one:
         yield one

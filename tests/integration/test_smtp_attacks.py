@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.smtp import protocol
 from tests.integration.smtp_house import HANG, MAIL, RCPT, Client, House, make_house, serving
 
 SMUGGLED = b"MAIL FROM:<boss@law.example>\r\nRCPT TO:<+19005550123@fax.example.com>\r\nDATA\r\nsmuggled"
@@ -181,6 +182,26 @@ async def test_recipients_that_shall_come_again_are_no_errors(house: House) -> N
         await client.say("DATA")
         await client.send(b"x\r\n.\r\n")
         assert (await client.reply()).startswith("250 ")
+
+
+async def test_a_mail_for_far_too_many_goes_to_as_many_as_one_takes(house: House) -> None:
+    async with serving(house, commands=5, recipients=2) as server, Client(server.addresses[0]) as client:
+        await client.hello(MAIL, RCPT, RCPT)
+        assert {(await client.say(RCPT))[:9] for _ in range(400)} == {"452 4.5.3"}
+        await client.say("DATA")
+        await client.send(b"x\r\n.\r\n")
+        assert (await client.reply()).startswith("250 ")
+        assert (await client.say("NOOP")).startswith("250 ")
+    assert len(house.taken[0].errors) == 1
+
+
+async def test_endless_recipients_end_the_session(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "MOST_NAMED", 3)
+    async with serving(house, commands=5, recipients=1) as server, Client(server.addresses[0]) as client:
+        await client.hello(MAIL, RCPT)
+        replies = [(await client.say(RCPT))[:3] for _ in range(6)]
+        assert (await client.reply()).startswith("421 4.7.0 ")
+    assert replies == ["452"] * 6
 
 
 async def test_endless_small_talk_ends_the_session(house: House) -> None:

@@ -41,6 +41,39 @@ async def test_a_server_of_ours_may_connect_as_often_as_it_likes(house: House) -
                 await client.hello()
 
 
+async def test_a_flood_at_one_listener_does_not_shut_the_others(house: House) -> None:
+    strangers = [Listener("127.0.0.1:0", mode=MX), Listener("127.0.0.2:0", mode=MX)]
+    async with serving(house, beside=strangers, connections=10) as server, AsyncExitStack() as crowd:
+        ours, *theirs = server.addresses
+        heard = []
+        for address in [theirs[0]] * 10 + [theirs[1]] * 3:
+            client = await crowd.enter_async_context(Client(address))
+            heard.append((await client.reply())[:4])
+        assert heard == ["220 "] * 8 + ["421 "] * 2 + ["220 "] + ["421 "] * 2
+        for _ in range(2):
+            async with Client(ours) as client:
+                await client.hello(MAIL, RCPT)
+                await client.say("QUIT")
+                await client.reply()
+
+
+async def test_who_is_proved_for_a_long_time_keeps_nobody_from_his_turn(house: House) -> None:
+    house.proof.clear()
+    strangers = Listener("127.0.0.1:0", mode=MX)
+    async with serving(house, beside=[strangers], data_at_once=1) as server, AsyncExitStack() as crowd:
+        waiting = [await crowd.enter_async_context(Client(server.addresses[1])) for _ in range(3)]
+        for client in waiting:
+            await client.hello(MAIL, RCPT, "DATA")
+            await client.send(b"x\r\n.\r\n")
+        async with Client(server.addresses[0]) as ours:
+            await ours.hello(MAIL, RCPT, "DATA")
+            await ours.send(b"ours\r\n.\r\n")
+            assert (await ours.reply()).startswith("250 ")
+        assert len(house.proven) == 3
+        house.proof.set()
+        assert [(await client.reply())[:4] for client in waiting] == ["250 "] * 3
+
+
 async def test_no_connection_is_taken_in_that_would_need_the_last_descriptors(house: House) -> None:
     """Who is in goes on, who is too many is told so or waits in the kernel's queue, and comes in when there is room."""
     with few_descriptors():

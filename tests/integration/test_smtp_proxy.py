@@ -12,7 +12,7 @@ import trustme
 
 from gateway.account import SmtpUser
 from gateway.errors import Kind, refuse
-from gateway.smtp.listener import MX, SUBMISSIONS, Listener, Networks
+from gateway.smtp.listener import MX, SUBMISSIONS, TRUSTED, Listener, Networks
 from tests.integration.smtp_house import LOOPBACK, MAIL, RCPT, Client, House, certified, make_house, serving, trusting
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -49,6 +49,8 @@ async def _mail(client: Client) -> None:
         (V1, "192.0.2.7"),
         (b"PROXY TCP6 2001:db8::7 ::1 4711 25\r\n", "2001:db8::7"),
         (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
+        (b"PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n", "127.0.0.1"),
+        (v2(1, 0x31, bytes(216)), "127.0.0.1"),
         (v2(1, 0x11, inet("192.0.2.7")), "192.0.2.7"),
         (v2(1, 0x21, inet("2001:db8::7")), "2001:db8::7"),
         (v2(1, 0x21, inet("::ffff:192.0.2.7")), "192.0.2.7"),
@@ -62,6 +64,28 @@ async def test_the_client_is_who_the_proxy_says(house: House, header: bytes, pee
         await _mail(client)
     assert house.taken[0].peer == peer
     assert house.proven == house.taken
+
+
+async def test_a_header_may_come_in_pieces(house: House) -> None:
+    header = v2(1, 0x11, inet("192.0.2.7"), b"\x02\0\x03fax" + bytes(500))
+    async with serving(house, listener=behind()) as server, Client(server.addresses[0]) as client:
+        for at in range(0, len(header), 50):
+            await client.send(header[at : at + 50])
+            await asyncio.sleep(0.01)
+        await _mail(client)
+    assert house.taken[0].peer == "192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    ("header", "greeting"),
+    [(b"PROXY UNKNOWN\r\n", "554 5.7.1"), (v2(1, 0x31, bytes(216)), "554 5.7.1"), (v2(0, 0x00, b""), "220 fax.e")],
+    ids=["unknown", "unix", "the proxy itself"],
+)
+async def test_who_is_not_named_is_in_no_network_that_is_trusted(house: House, header: bytes, greeting: str) -> None:
+    listener = behind(mode=TRUSTED)
+    async with serving(house, listener=listener) as server, Client(server.addresses[0]) as client:
+        await client.send(header)
+        assert (await client.reply())[:9] == greeting
 
 
 @pytest.mark.parametrize(

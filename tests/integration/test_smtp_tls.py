@@ -9,8 +9,17 @@ import pytest
 import trustme
 
 from gateway.smtp.listener import Listener
-from gateway.smtp.server import SmtpServer
-from tests.integration.smtp_house import HANG, MAIL, RCPT, Client, House, certified, make_house, serving, trusting
+from tests.integration.smtp_house import (
+    MAIL,
+    RCPT,
+    Client,
+    House,
+    certified,
+    make_house,
+    serving,
+    trusting,
+    until_nobody_is_connected,
+)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +100,20 @@ async def test_what_is_sent_in_the_clear_behind_starttls_ends_the_session(
     assert house.began == []
 
 
+async def test_what_comes_in_the_clear_while_the_mail_before_is_recorded_ends_the_session(
+    house: House, listener: Listener
+) -> None:
+    house.slow = 0.3
+    async with serving(house, listener=listener) as server, Client(server.addresses[0]) as client:
+        await client.hello(MAIL, RCPT)
+        await client.send(b"STARTTLS\r\n")
+        await asyncio.sleep(0.1)
+        await client.send(b"HELP\r\n")
+        replies = await client.rest()
+    assert [reply[:9] for reply in replies] == ["501 5.5.0"]
+    assert len(house.refusals) == 1
+
+
 async def test_a_parameter_behind_starttls_is_refused(house: House, listener: Listener) -> None:
     async with serving(house, listener=listener) as server, Client(server.addresses[0]) as client:
         await client.hello()
@@ -106,7 +129,7 @@ async def test_a_handshake_that_fails_ends_the_connection_only(
             await client.hello("STARTTLS")
             await client.send(b"EHLO in the clear\r\n" * 100)
             await client.reader.read()
-        await _until_nobody_is_connected(server)
+        await until_nobody_is_connected(server)
         async with Client(server.addresses[0]) as client:
             await client.hello("STARTTLS")
             await client.start_tls(trusting)
@@ -120,13 +143,7 @@ async def test_a_handshake_that_never_comes_is_given_up(house: House, listener: 
     ):
         await client.hello("STARTTLS")
         assert await client.reader.read() == b""
-        await _until_nobody_is_connected(server)
-
-
-async def _until_nobody_is_connected(server: SmtpServer) -> None:
-    async with asyncio.timeout(HANG):
-        while server.connections:
-            await asyncio.sleep(0.01)
+        await until_nobody_is_connected(server)
 
 
 async def test_a_client_that_leaves_over_tls_has_sent_its_mail_once(
@@ -155,7 +172,7 @@ async def test_a_client_that_does_not_close_its_side_of_tls_is_cut_off(
         await client.start_tls(trusting)
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a read transport, too
         await client.send(b"QUIT\r\n")
-        await _until_nobody_is_connected(server)
+        await until_nobody_is_connected(server)
         await client.leave()
 
 

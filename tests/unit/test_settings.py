@@ -159,6 +159,12 @@ def test_lists_in_the_environment_are_words_or_json(monkeypatch: pytest.MonkeyPa
     assert [one.address for one in settings.smtp.listeners] == ["127.0.0.1:0", "[::1]:0"]
 
 
+def test_a_network_as_ipv6_sockets_name_it_is_the_ipv4_network(tmp_path: Path) -> None:
+    file = written(tmp_path, '[[smtp.listeners]]\nnetworks = ["::ffff:10.0.0.0/104", "::ffff:192.0.2.7", "::/0"]')
+    networks = load(file).smtp.listeners[0].networks
+    assert [str(network) for network in networks] == ["10.0.0.0/8", "192.0.2.7/32", "::/0"]
+
+
 def test_secrets_may_be_in_files_beside_the_settings(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("KEY123\n")
     (tmp_path / "database").write_text("postgresql://fax:secret@db/fax\n")
