@@ -38,9 +38,11 @@ _FORMATS = {
 }
 #: A picture fills the page's width, but is not enlarged beyond so few dots to the inch: it would be all steps.
 _LEAST_DPI = 50.0
+#: What reads WebP holds four pictures of it at once, of four bytes for each dot.
+_MOST_WEBP_DOTS = 55_000_000
 #: Pictures beyond any fax, in a file that can have several.
 _MOST_PICTURES = 500
-_TURNED, _ORIENTATION = range(5, 9), 0x0112
+_UPRIGHT, _TURNED, _ORIENTATION = 1, range(5, 9), 0x0112
 
 
 def extent(data: bytes) -> tuple[int, int] | None:
@@ -108,15 +110,18 @@ class ImageFile:
         if isinstance(image, JpegImagePlugin.JpegImageFile):  # decoded no larger than needed
             image.draft("L" if image.mode == "L" else "RGB", (2 * raster.width, 2 * raster.full_lines))
         across, down = resolution(self._image) or (1.0, 1.0)
-        upright = ImageOps.exif_transpose(image)
-        if image.getexif().get(_ORIENTATION) in _TURNED:
+        orientation = image.getexif().get(_ORIENTATION, _UPRIGHT)
+        # A copy of a hundred million dots would be too much for a confined process.
+        upright = image if orientation == _UPRIGHT else ImageOps.exif_transpose(image)
+        if orientation in _TURNED:
             across, down = down, across
         # What counts of the resolution is only whether dots are square.
         place = raster.natural(upright.width / _LEAST_DPI, upright.height * across / down / _LEAST_DPI)
         return fitted(upright, place)
 
     def _check_size(self) -> None:
-        if self._image.width * self._image.height > MOST_DOTS:
+        most = _MOST_WEBP_DOTS if self.media_type is MediaType.WEBP else MOST_DOTS
+        if self._image.width * self._image.height > most:
             raise self._too_large()
 
     def _broken(self) -> Refusal:

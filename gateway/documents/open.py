@@ -143,10 +143,9 @@ def _pdf_pages(data: bytes, label: str) -> int | None:
 def check_size(size: int, label: str) -> None:
     """Raise Refusal(DOCUMENT_TOO_LARGE) when *size* bytes are more than one fax may have."""
     if size > MAX_BYTES:
-        limit = MAX_BYTES // (1024 * 1024)
-        raise refuse_document(
-            Kind.DOCUMENT_TOO_LARGE, label, f"{label} has {size / (1024 * 1024):.0f} MB; one fax may have {limit} MB"
-        )
+        may = MAX_BYTES // (1024 * 1024)
+        has = max(round(size / (1024 * 1024)), may + 1)  # "has 50 MB, may have 50 MB" helps nobody
+        raise refuse_document(Kind.DOCUMENT_TOO_LARGE, label, f"{label} has {has} MB; one fax may have {may} MB")
 
 
 def check_length(pages: int, label: str) -> None:

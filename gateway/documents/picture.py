@@ -12,6 +12,9 @@ Image.MAX_IMAGE_PIXELS = MOST_DOTS
 #: What is called 16-bit grey may be the 12 bits or fewer of a scanner or a camera.
 _LEAST_WHITE = 1 << 14
 
+#: Modes with a channel that says how much of the paper is seen.
+_TRANSPARENT = frozenset({"LA", "RGBA"})
+
 #: What Pillow raises for broken files, by experience with many of them.
 BROKEN = (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, EOFError, OverflowError, ArithmeticError)
 BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -66,7 +69,13 @@ def to_grey(image: Image.Image) -> Image.Image:
         return _stretched(image)
     if image.mode == "LAB":
         return image.getchannel(0)
-    return on_white(image).convert("L")
+    if image.has_transparency_data:
+        # By its grey: the colours of all on white would take four times the memory.
+        seen = image if image.mode in _TRANSPARENT else image.convert("RGBA")
+        grey = seen.convert("L")
+        grey.paste(255, mask=ImageChops.invert(seen.getchannel("A")))
+        return grey
+    return image.convert("L")
 
 
 def _stretched(image: Image.Image) -> Image.Image:

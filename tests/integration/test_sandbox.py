@@ -150,6 +150,31 @@ async def test_a_document_is_rendered(sandbox: Sandbox, files: Files) -> None:
     assert preview.startswith(b"\x89PNG")
 
 
+def picture(form: str, mode: str, size: tuple[int, int]) -> bytes:
+    """A picture of one colour that is half transparent, where *mode* allows it."""
+    file = BytesIO()
+    Image.new(mode, size, (200, 0, 0, 128)[: len(mode)]).save(file, form, compress_level=1, method=0)
+    return file.getvalue()
+
+
+@pytest.mark.full  # it takes half a gigabyte
+@pytest.mark.parametrize(
+    ("form", "mode", "size"),
+    [("PNG", "RGB", (12000, 9000)), ("PNG", "RGBA", (12000, 9000)), ("WEBP", "RGBA", (7400, 7400))],
+)
+async def test_the_largest_pictures_find_room(
+    sandbox: Sandbox, files: Files, form: str, mode: str, size: tuple[int, int]
+) -> None:
+    result, _ = await render(sandbox, files, picture(form, mode, size))
+    assert result.pages == 1
+
+
+async def test_a_picture_of_too_many_dots_is_called_so(sandbox: Sandbox, files: Files) -> None:
+    reason = (await refused(sandbox, files, picture("WEBP", "RGB", (16000, 3500)))).reason
+    assert reason.kind is Kind.DOCUMENT_TOO_LARGE
+    assert "has too many dots to be faxed; make the picture smaller" in reason.sentence
+
+
 async def test_the_parts_of_a_mail_are_joined_in_the_order_asked_for(sandbox: Sandbox, files: Files) -> None:
     message = mail([Attachment("a.pdf", pdf(1)), Attachment("b.tif", tiff(2), "image/tiff")])
     steps: list[tuple[int, int]] = []

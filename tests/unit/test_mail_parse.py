@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.document import FAXABLE_NAMES, MAX_PAGES, Automatic, MediaType, Reading
+from gateway.document import FAXABLE_NAMES, MAX_BYTES, MAX_PAGES, Automatic, MediaType, Reading
 from gateway.errors import Kind, Refusal
 from gateway.mail import parse
 from gateway.sandbox.reader import DOCUMENTS
@@ -248,6 +248,9 @@ def test_pages_and_bytes_are_limited_for_all_documents_together() -> None:
 
 def test_a_document_over_the_carriers_limit_is_refused() -> None:
     reading = read(wrapped(b"Content-Type: application/pdf; name=big.pdf\r\n\r\n%PDF-1.4\n" + bytes(51 << 20)))
+    assert refusal(reading) == (Kind.DOCUMENT_TOO_LARGE, '"big.pdf" has 51 MB; one fax may have 50 MB')
+    barely = bytes(MAX_BYTES - 8)
+    reading = read(wrapped(b"Content-Type: application/pdf; name=big.pdf\r\n\r\n%PDF-1.4\n" + barely))
     assert refusal(reading) == (Kind.DOCUMENT_TOO_LARGE, '"big.pdf" has 51 MB; one fax may have 50 MB')
 
 
