@@ -5,16 +5,18 @@ a yellow heading vanish. So the tones of a page are looked up, and each gets the
 it or on it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from statistics import median
 
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image, ImageChops, ImageOps
 
 from gateway.documents.greys import Grey, extremes
 from gateway.documents.ink import THRESHOLD
+from gateway.documents.squares import darkest_around, grown, pieces, shrunk, within
 
-#: Tones outside this range are ink and paper.
+#: Tones outside this range are ink and paper. On ink there may be writing that is too dark for the page's threshold.
 _DARKEST, _LIGHTEST = 10, 246
 #: Areas lighter than this get no dots; writing lighter than this was not meant to be read.
 _TINT = 232
@@ -32,6 +34,8 @@ _STANDS_OUT, _CLOSE, _PLENTY, _NO_EDGE = 4, 3, 160, 12
 _MOST_TONES = 24
 #: Areas are made of squares of this many dots, at least so many, and gaps of so many squares in them are writing.
 _CELL, _LEAST_CELLS, _GAP = 4, 24, 7
+#: So many squares around those of an area its dots belong to it, too.
+_RIM = 5
 #: Squares on each side of one that an area fills too; strokes of letters are thinner.
 _STROKE = 2
 #: To tell the soft edges of letters from what is pale, so many dots of a tone are looked at.
@@ -40,8 +44,10 @@ _LOOKED_AT = 200
 _INK = 128
 #: Dark writing on an area is darker than this share of its tone.
 _BELOW = 0.7
-#: What is written on an area differs from it by this much at least, and covers this share of it.
+#: What is written on an area differs from it by this much at least, less on dark ones, and covers this share of it.
 _CONTRAST, _WRITTEN = 36, 0.01
+#: Of the dots of letters this share has their own tone at least, and one tone of several that stand out this share.
+_CORE, _ONE_OF_SEVERAL = 0.2, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +92,18 @@ def _standing_out(sparse: Image.Image) -> list[int]:
     counts = sparse.histogram()
     found = []
     plenty = max(_PLENTY, _NO_EDGE * int(median(counts[_DARKEST:_LIGHTEST])))
-    for tone in range(_DARKEST, _LIGHTEST):
-        if counts[tone] < _FEWEST:
-            continue
-        beside = sorted(counts[tone - 4 : tone - 1] + counts[tone + 2 : tone + 5], reverse=True)
-        if counts[tone] >= _STANDS_OUT * beside[_CLOSE if counts[tone] >= plenty else 0]:
+    for tone in range(_LIGHTEST):
+        if counts[tone] >= _FEWEST and _stands_out(counts, tone, _CLOSE if counts[tone] >= plenty else 0):
             found.append(tone)
+    if not any(_CONTRAST < tone < THRESHOLD for tone in found):
+        found = [tone for tone in found if tone >= _DARKEST]  # nothing is written on ink
     return _apart(sorted(found, key=lambda tone: -counts[tone]))[:_MOST_TONES]
+
+
+def _stands_out(counts: Sequence[int], tone: int, but: int = 0) -> bool:
+    """Say whether *tone* is far more common than those beside it, *but* for so many of them."""
+    beside = sorted([*counts[max(0, tone - 4) : max(0, tone - 1)], *counts[tone + 2 : tone + 5]], reverse=True)
+    return counts[tone] >= _STANDS_OUT * max(beside[but:], default=0)
 
 
 def _apart(tones: Iterable[int]) -> list[int]:
@@ -113,7 +124,7 @@ def _cells(least: Image.Image, most: Image.Image, tone: int) -> Image.Image | No
     box = cells.getbbox()
     if box is None or cells.histogram()[255] < _LEAST_CELLS:
         return None
-    return cells if _shrunk(cells.crop(box), _STROKE).getbbox() else None
+    return cells if shrunk(cells.crop(box), _STROKE).getbbox() else None
 
 
 def _is_edge(grey: Grey, sparse: Image.Image, tone: int) -> bool:
@@ -140,42 +151,77 @@ def _beside_ink(grey: Grey, across: int, down: int) -> bool:
     return any(min(grey.data[row + left : row + right]) < _INK for row in rows)
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Squares that a tone fills, and those closed that are gaps in them, at their ``place`` among all squares."""
+
+    place: tuple[int, int]
+    cells: Image.Image
+    closed: Image.Image
+
+    @property
+    def at(self) -> tuple[int, int]:
+        return self.place[0] * _CELL, self.place[1] * _CELL
+
+    def dots(self, mask: Image.Image) -> Image.Image:
+        """Return a mask of squares as one of dots."""
+        return mask.resize((mask.width * _CELL, mask.height * _CELL), Image.Resampling.NEAREST)
+
+    def of(self, grey: Image.Image) -> Image.Image:
+        """Return what of the page lies here."""
+        (left, top), (across, down) = self.at, self.cells.size
+        return grey.crop((left, top, left + across * _CELL, top + down * _CELL))
+
+    def greys(self, grey: Image.Image) -> list[int]:
+        """Return how often each grey is here. What is white between two bars is no writing on them."""
+        inner = ImageChops.darker(shrunk(self.closed, 2), within(self.cells))
+        return self.of(grey).histogram(self.dots(inner))
+
+
 def _areas(grey: Image.Image, tone: int, cells: Image.Image, least: Image.Image) -> Iterator[Area]:
+    """Give what *tone* asks for where it fills *cells*: what is written there may be dark here and light there."""
+    found = list(_pieces(cells))
+    greys = [piece.greys(grey) for piece in found]
+    usual = _written_on(tone, [sum(counts) for counts in zip(*greys, strict=True)])
+    for piece, counts in zip(found, greys, strict=True):
+        threshold = _written_on(tone, counts)
+        yield from _area(grey, tone, piece, usual if threshold is None else threshold, least)
+
+
+def _pieces(cells: Image.Image) -> Iterator[_Piece]:
     # What is written leaves gaps between the squares: they are closed. Half-filled squares at the rim come back too.
     left, top, right, bottom = cells.getbbox() or (0, 0, 0, 0)
-    around = (left - _GAP, top - _GAP, right + _GAP, bottom + _GAP)
-    cells = cells.crop(around)
-    closed = _shrunk(_grown(cells, _GAP // 2 + 1), _GAP // 2)
-    across, down = cells.width * _CELL, cells.height * _CELL
-    at = ((left - _GAP) * _CELL, (top - _GAP) * _CELL)
-    # What is white between two bars is no writing on them.
-    inner = ImageChops.darker(_shrunk(closed, 2), _within(cells)).resize((across, down), Image.Resampling.NEAREST)
-    counts = grey.crop((*at, at[0] + across, at[1] + down)).histogram(inner)
-    threshold = _written_on(tone, counts)
-    mask = closed.resize((across, down), Image.Resampling.NEAREST)
-    if threshold is not None or tone < _TINT:
-        yield Area(at, mask, threshold)
+    cells = cells.crop((left - _GAP, top - _GAP, right + _GAP, bottom + _GAP))
+    closed = shrunk(grown(cells, _GAP // 2 + 1), _GAP // 2)
+    core, small = shrunk(cells, _STROKE), closed.copy()
+    for box in pieces(closed):
+        if core.crop(box).getbbox():
+            small.paste(0, box)
+            around = (ImageOps.expand(mask.crop(box), _GAP) for mask in (cells, closed))
+            yield _Piece((left + box[0] - 2 * _GAP, top + box[1] - 2 * _GAP), *around)
+    if small.getbbox():  # as small as letters: all of them together
+        yield _Piece((left - _GAP, top - _GAP), ImageChops.darker(cells, small), small)
+
+
+def _area(grey: Image.Image, tone: int, piece: _Piece, threshold: int | None, least: Image.Image) -> Iterator[Area]:
+    part = piece.of(grey)
+    mask = ImageChops.lighter(piece.dots(piece.closed), _rim(part, tone, piece))
+    if tone < _DARKEST:
+        if threshold is not None and threshold < _between(tone, THRESHOLD):
+            yield Area(piece.at, mask, threshold)
+    elif threshold is not None or tone < _TINT:
+        yield Area(piece.at, mask, threshold)
     if threshold is None and tone >= THRESHOLD:
-        outline = _outline(grey.crop((*at, at[0] + across, at[1] + down)), tone, mask)
-        ink = least.crop(around).point([255 if each < tone - _CONTRAST else 0 for each in range(256)])
-        near = _grown(ink, _CLEAR).resize((across, down), Image.Resampling.NEAREST)
-        yield Area(at, ImageChops.subtract(outline, near), tone + 2)
+        (left, top), (across, down) = piece.place, piece.cells.size
+        ink = least.crop((left, top, left + across, top + down))
+        near = piece.dots(grown(ink.point([255 if each < tone - _CONTRAST else 0 for each in range(256)]), _CLEAR))
+        yield Area(piece.at, ImageChops.subtract(_outline(part, tone, mask), near), tone + 2)
 
 
-def _within(cells: Image.Image) -> Image.Image:
-    """Return the squares that lie between *cells* of their own row and between such of their own column."""
-    turned = _filled(cells.transpose(Image.Transpose.TRANSPOSE))
-    return ImageChops.darker(_filled(cells), turned.transpose(Image.Transpose.TRANSPOSE))
-
-
-def _filled(cells: Image.Image) -> Image.Image:
-    """Fill each row from its first square to its last."""
-    data, width, rows = cells.tobytes(), cells.width, []
-    for start in range(0, len(data), width):
-        rest = data[start : start + width].lstrip(b"\0")
-        between = b"\xff" * len(rest.rstrip(b"\0"))
-        rows.append(bytes(width - len(rest)) + between.ljust(len(rest), b"\0"))
-    return Image.frombytes("L", cells.size, b"".join(rows))
+def _rim(part: Image.Image, tone: int, piece: _Piece) -> Image.Image:
+    """Return the dots of *tone* close to a piece: where writing touches the rim, there are no squares between them."""
+    own = part.point([255 if abs(each - tone) <= 1 else 0 for each in range(256)])
+    return ImageChops.darker(own, piece.dots(grown(piece.cells, _RIM)))
 
 
 def _outline(grey: Image.Image, tone: int, mask: Image.Image) -> Image.Image:
@@ -183,35 +229,27 @@ def _outline(grey: Image.Image, tone: int, mask: Image.Image) -> Image.Image:
     area = ImageChops.darker(grey.point([255 if abs(each - tone) <= 1 else 0 for each in range(256)]), mask)
     inner = grey.point([255 if each <= tone + 1 else 0 for each in range(256)])
     for _ in range(_OUTLINE):
-        inner = _darkest_around(inner)
+        inner = darkest_around(inner)
     return ImageChops.subtract(area, inner)
 
 
 def _written_on(tone: int, counts: list[int]) -> int | None:
     """Return what parts *tone* from the writing on it, given the greys of its area; None when there is none."""
-    darker = sum(counts[: max(0, tone - _CONTRAST)])
-    lighter = sum(counts[tone + _CONTRAST :])
-    if max(darker, lighter) < _WRITTEN * sum(counts):
+    darker, lighter = counts[: tone - min(_CONTRAST, round(tone * _BELOW))], counts[tone + _CONTRAST :]
+    if max(sum(darker), sum(lighter)) < _WRITTEN * sum(counts):
         return None
-    return min(THRESHOLD, round(tone * _BELOW)) if darker >= lighter else _between(tone, 255)
+    if sum(darker) >= sum(lighter):
+        return max(min(THRESHOLD, round(tone * _BELOW)), _between(_nearest(darker), tone))
+    return _between(tone, 255 - _nearest(lighter[::-1]))
 
 
-def _darkest_around(image: Image.Image) -> Image.Image:
-    """Return the darkest of each place and its eight neighbours; a border looks at the one opposite, too. Pillow's
-    MinFilter and BoxBlur take a multiple of the time."""
-    for across, down in ((1, 0), (0, 1)):
-        beside = (ImageChops.offset(image, sign * across, sign * down) for sign in (1, -1))
-        for each in list(beside):
-            image = ImageChops.darker(image, each)
-    return image
-
-
-def _grown(mask: Image.Image, reach: int) -> Image.Image:
-    return mask.filter(ImageFilter.BoxBlur(reach)).point([0] + [255] * 255)
-
-
-def _shrunk(mask: Image.Image, reach: int) -> Image.Image:
-    return mask.filter(ImageFilter.BoxBlur(reach)).point([0] * 255 + [255])
+def _nearest(counts: list[int]) -> int:
+    """Return the tone of what is written in the greys of letters and their soft edges, from the farthest from the area
+    to the nearest: of several the nearest one."""
+    letters = sum(counts)
+    core = next(tone for tone, passed in enumerate(accumulate(counts)) if passed >= _CORE * letters)
+    own = (tone for tone in range(len(counts) - 1, core, -1) if counts[tone] >= _ONE_OF_SEVERAL * letters)
+    return next((tone for tone in own if _stands_out(counts, tone)), core)
 
 
 def _between(tone: int, other: int) -> int:

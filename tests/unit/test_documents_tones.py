@@ -1,0 +1,79 @@
+"""Words on tinted and dark areas: whatever tone is written on whatever other, it is read."""
+
+import pytest
+from PIL import Image, ImageChops, ImageOps
+
+from tests.samples import pdf
+from tests.unit.test_documents_sight import Box, alike, at, ink_share, seen
+
+#: Words and the areas that they stand on, as shares of white, by where one meets them.
+PAIRS = {
+    "a caption on a card": (0.66, 0.94),
+    "a pale caption on a card": (0.73, 0.93),
+    "grey on grey": (0.62, 0.88),
+    "a dark page": (0.62, 0.07),
+    "a darker word on a dark page": (0.46, 0.07),
+    "grey on black": (0.53, 0.0),
+    "pale grey on black": (0.73, 0.0),
+    "pure red on pure blue": (0.3, 0.11),
+    "black on pure blue": (0.0, 0.11),
+    "white on pure red": (1.0, 0.3),
+    "black on pure red": (0.0, 0.3),
+    "a table head": (1.0, 0.43),
+    "a shaded row": (0.0, 0.85),
+}
+WORDS = "Urgent: 0.5 mg daily, invoice 4711"
+
+
+def label(words: float, area: float, bottom: int = 600, *, left: int = 60, size: int = 12) -> str:
+    """Draw words that begin right at the rim of their area."""
+    box = f"{area} g {left} {bottom} 220 20 re f\n"
+    return f"{box}{words} g BT /F1 {size} Tf {left} {bottom + 6} Td ({WORDS}) Tj ET\n"
+
+
+def inside(bottom: int = 600, left: int = 60) -> Box:
+    return at(left + 1, bottom + 1, 218, 18)
+
+
+def words_of(page: Image.Image, box: Box) -> Image.Image:
+    """What is written in a box, as ink, if it is light on dark, too."""
+    part = page.crop(box)
+    return ImageOps.invert(part) if ink_share(page, box) > 0.5 else part
+
+
+def black_on_white(bottom: int = 600, left: int = 60) -> Image.Image:
+    return words_of(seen(pdf(1, "", drawing=label(0, 1, bottom, left=left))), inside(bottom, left))
+
+
+@pytest.mark.parametrize(("words", "area"), PAIRS.values(), ids=PAIRS)
+def test_words_on_an_area_are_those_in_black_on_white(words: float, area: float) -> None:
+    page = seen(pdf(1, "", drawing=label(words, area)))
+    found, wanted = words_of(page, inside()), black_on_white()
+    assert alike(found, wanted) > 0.94
+    # Their strokes are there, and nothing far from them.
+    missing = ImageChops.subtract(wanted, found).histogram()[255]
+    assert missing < 0.3 * wanted.histogram()[255]
+
+
+def test_one_tone_may_have_dark_words_here_and_light_ones_there() -> None:
+    """One above the other, and side by side."""
+    places = [(700, 60, 0), (600, 60, 1), (500, 60, 0), (500, 320, 1)]
+    drawing = "".join(label(words, 0.3, bottom, left=left) for bottom, left, words in places)
+    page = seen(pdf(1, "", drawing=drawing))
+    for bottom, left, _ in places:
+        assert alike(words_of(page, inside(bottom, left)), black_on_white(bottom, left)) > 0.94
+
+
+def test_a_title_and_a_pale_caption_on_one_card_are_both_read() -> None:
+    card = "0.94 g 50 560 260 120 re f\n"
+    words = f"BT /F1 12 Tf 60 640 Td ({WORDS}) Tj ET\n", f"BT /F1 9 Tf 60 600 Td ({WORDS}) Tj ET\n"
+    both = seen(pdf(1, "", drawing=f"{card}0 g {words[0]}0.66 g {words[1]}"))
+    plain = seen(pdf(1, "", drawing=f"0 g {words[0]}{words[1]}"))
+    for box in (at(58, 636, 240, 16), at(58, 596, 240, 14)):
+        assert alike(both.crop(box), plain.crop(box)) > 0.94
+
+
+def test_an_empty_row_is_seen_like_those_with_words() -> None:
+    rows = "".join(label(0, 0.85, bottom) for bottom in (700, 650)) + "0.85 g 60 600 220 20 re f\n"
+    page = seen(pdf(1, "", drawing=rows))
+    assert ink_share(page, inside(600)) == 0
