@@ -184,7 +184,8 @@ def _areas(grey: Image.Image, tone: int, cells: Image.Image, least: Image.Image)
     greys = [piece.greys(grey) for piece in found]
     usual = _written_on(tone, [sum(counts) for counts in zip(*greys, strict=True)])
     for piece, counts in zip(found, greys, strict=True):
-        threshold = _written_on(tone, counts)
+        # A pale word behind others is no ground of theirs, and what is dark on it is seen anyway.
+        threshold = None if usual is None and tone >= THRESHOLD else _written_on(tone, counts)
         yield from _area(grey, tone, piece, usual if threshold is None else threshold, least)
 
 
@@ -236,18 +237,18 @@ def _outline(grey: Image.Image, tone: int, mask: Image.Image) -> Image.Image:
 def _written_on(tone: int, counts: list[int]) -> int | None:
     """Return what parts *tone* from the writing on it, given the greys of its area; None when there is none."""
     darker, lighter = counts[: tone - min(_CONTRAST, round(tone * _BELOW))], counts[tone + _CONTRAST :]
-    if max(sum(darker), sum(lighter)) < _WRITTEN * sum(counts):
+    if max(sum(darker), sum(lighter)) <= _WRITTEN * sum(counts):
         return None
     if sum(darker) >= sum(lighter):
         return max(min(THRESHOLD, round(tone * _BELOW)), _between(_nearest(darker), tone))
-    return _between(tone, 255 - _nearest(lighter[::-1]))
+    return _between(tone, 255 - _nearest(lighter[::-1], certain=tone < _DARKEST))
 
 
-def _nearest(counts: list[int]) -> int:
+def _nearest(counts: list[int], *, certain: bool = False) -> int:
     """Return the tone of what is written in the greys of letters and their soft edges, from the farthest from the area
-    to the nearest: of several the nearest one."""
+    to the nearest: of several the nearest one. *certain*: only one that stands out, for ink has soft edges itself."""
     letters = sum(counts)
-    core = next(tone for tone, passed in enumerate(accumulate(counts)) if passed >= _CORE * letters)
+    core = 0 if certain else next(tone for tone, passed in enumerate(accumulate(counts)) if passed >= _CORE * letters)
     own = (tone for tone in range(len(counts) - 1, core, -1) if counts[tone] >= _ONE_OF_SEVERAL * letters)
     return next((tone for tone in own if _stands_out(counts, tone)), core)
 
