@@ -170,7 +170,7 @@ class Notify:
         crashpoint.reach("deliver.sent")
 
         def unit(tx: Tx) -> None:
-            outgoing.sent(tx, telling.id)
+            outgoing.sent(tx, telling.id, left_behind=mail.left_behind)
             jobs.finish(tx, job)
 
         await self._db.write(unit)

@@ -89,6 +89,7 @@ def compose(
         message=message.as_bytes(policy=_WIRE_POLICY.clone(utf8=utf8)),
         envelope_sender="" if telling.tale in _ANSWERS else from_address.addr_spec,
         recipient=recipient.addr_spec,
+        left_behind=size > max_attachment_bytes,
     )
 
 

@@ -8,11 +8,13 @@ class ComposedMail:
     """A message with its envelope (RFC 5321): *envelope_sender* is "" for the null reverse-path.
 
     *message* has CRLF line ends of at most 998 octets and no bytes above 127, unless an address needs SMTPUTF8.
+    *left_behind* is true when a document is not in it because of its size.
     """
 
     message: bytes
     envelope_sender: str
     recipient: str
+    left_behind: bool = False
 
 
 class NotSent(Exception):

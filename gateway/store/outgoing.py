@@ -33,9 +33,10 @@ def by_message_id(tx: Connection, message_id: str) -> Telling | None:
     return None if row is None else telling_from(row)
 
 
-def sent(tx: Connection, telling_id: UUID) -> bool:
-    """Note that the smarthost has taken the mail."""
-    values = {"state": TellingState.SENT.value, "sent_at": datetime.now(UTC), "tries": outgoing.c.tries + 1}
+def sent(tx: Connection, telling_id: UUID, *, left_behind: bool = False) -> bool:
+    """Note that the smarthost has taken the mail, its document *left_behind* or with it."""
+    state = TellingState.NOTICE if left_behind else TellingState.SENT
+    values = {"state": state.value, "sent_at": datetime.now(UTC), "tries": outgoing.c.tries + 1}
     return _change(tx, telling_id, values)
 
 
