@@ -21,11 +21,12 @@ class NotSent(Exception):
     """A mail that did not go out, or a smarthost that is not ready for one.
 
     *message* is a sentence for the operator. *permanent*: trying again cannot help. *code* is the SMTP reply code,
-    0 when there was none.
+    0 when there was none. *too_large*: a smaller mail may go.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False, code: int = 0) -> None:
+    def __init__(self, message: str, *, permanent: bool = False, code: int = 0, too_large: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.permanent = permanent
         self.code = code
+        self.too_large = too_large
