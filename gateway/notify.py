@@ -29,6 +29,8 @@ log = logs.logger(__name__)
 DELIVER = "deliver"
 #: The key of the enclosed document's blob, beside the facts that the text is made of.
 ENCLOSED = "enclosed_blob"
+#: Beside them too: true for a mail that goes without its document, with which a mail server refused it as too large.
+BARE = "bare"
 #: Beside them too: what the mail gets a link for, by which its reader decides about the fax ("" for none).
 DECIDE = "decide"
 #: A link that is good for any answer, as older versions have written it; and one that is good for this answer only.
@@ -199,7 +201,7 @@ class Notify:
             telling,
             sender=self._sender.address,
             attachments=attachments,
-            max_attachment_bytes=self._sender.max_attachment_bytes,
+            max_attachment_bytes=None if telling.facts.get(BARE) else self._sender.max_attachment_bytes,
         )
 
     async def _attachments(self, telling: Telling, fax: Fax) -> list[Attachment]:
@@ -228,12 +230,17 @@ class Notify:
             return []  # removed for privacy since: the mail goes without it and says where to ask
 
     async def _deferred(self, job: Job, telling: Telling, error: NotSent) -> None:
-        given_up = error.permanent or datetime.now(UTC) - telling.created_at > MAIL_PATIENCE
+        bare = error.too_large and telling.tale is Tale.RECEIVED and not telling.facts.get(BARE)
+        given_up = not bare and (error.permanent or datetime.now(UTC) - telling.created_at > MAIL_PATIENCE)
         metrics.outgoing_mails.labels("failed" if given_up else "deferred").inc()
         log.warning("not mailed", fax=str(telling.fax_id), tale=telling.tale.value, why=error.message, final=given_up)
 
         def unit(tx: Tx) -> None:
             outgoing.failed(tx, telling.id, error.message, final=given_up)
+            if bare:  # that a fax has come can be told all the same, and where it is
+                outgoing.add(tx, telling.id, {BARE: True})
+                jobs.again(tx, job, datetime.now(UTC), error.message)
+                return
             if not given_up:
                 wait = spread(step(MAIL_STEPS, job.tries) * self._sender.retry_delay)
                 jobs.again(tx, job, datetime.now(UTC) + wait, error.message)

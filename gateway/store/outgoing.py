@@ -1,5 +1,6 @@
 """The outgoing table: one row is one mail to one address."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -44,6 +45,13 @@ def failed(tx: Connection, telling_id: UUID, error: str, *, final: bool) -> bool
     """Note a failed try; *final* when there will be no other."""
     state = TellingState.FAILED if final else TellingState.WAITING
     return _change(tx, telling_id, {"state": state.value, "last_error": error, "tries": outgoing.c.tries + 1})
+
+
+def add(tx: Connection, telling_id: UUID, facts: Mapping[str, Any]) -> None:
+    """Add to what a mail that was not sent yet is made of."""
+    telling = get(tx, telling_id)
+    if telling is not None:
+        _change(tx, telling_id, {"facts": telling.facts | dict(facts)})
 
 
 def returned(tx: Connection, telling_id: UUID, error: str) -> bool:

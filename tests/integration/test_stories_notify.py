@@ -8,13 +8,15 @@ from uuid import UUID
 import pytest
 
 from gateway.carrier_event import Happened
+from gateway.fax import Direction
+from gateway.inbox import FORWARD, RETRIEVE
 from gateway.notify import DELIVER, distinct
 from gateway.outbox import TRANSMIT
 from gateway.retry import MAIL_PATIENCE
 from gateway.store import schema
 from gateway.telling import Tale
 from tests.integration.engines import ENGINES, rows, store
-from tests.integration.house import OPERATOR, REALM, SENDER, House, built, said
+from tests.integration.house import CLINIC, OPERATOR, REALM, SENDER, House, built, said
 
 
 @pytest.fixture(params=ENGINES)
@@ -111,6 +113,47 @@ async def test_each_address_that_refuses_is_told_to_the_operator(house: House) -
     house.catcher.refuse_with = None
     await house.drain(DELIVER)
     assert len(house.mails(OPERATOR)) == 2
+
+
+async def come_in(house: House) -> UUID:
+    """Let a fax come in; the mails with it wait to be sent."""
+    await house.emulator.receive(CLINIC, "+16465550100", house.document)
+    await house.hear()
+    await house.drain(RETRIEVE, FORWARD)
+    (fax,) = await rows(house.db, schema.faxes, direction=Direction.INBOUND.value)
+    return UUID(str(fax["id"]))
+
+
+@pytest.mark.parametrize("stage", ["MAIL", "DATA"])
+async def test_a_fax_that_is_too_large_for_a_mail_server_is_told_without_its_document(house: House, stage: str) -> None:
+    house.emulator.faults.drop_webhooks = False
+    fax_id = await come_in(house)
+    house.catcher.refuse_at, house.catcher.refuse_with = stage, (552, "5.3.4 message size exceeds fixed limit")
+    await house.step(DELIVER)
+    house.catcher.refuse_with = None
+    await house.drain(DELIVER)
+    told = await rows(house.db, schema.outgoing, fax_id=fax_id)
+    assert {(row["tale"], row["state"], row["tries"]) for row in told} == {("received", "notice", 2)}
+    assert sorted(mail.envelope_to[0] for mail in house.mails()) == sorted(row["recipient"] for row in told)
+    for mail in house.mails():
+        body = mail.parsed.get_body(("plain",))
+        assert body is not None
+        text = " ".join(body.get_content().split())
+        assert "A fax has come from +1 646-555-0100." in text
+        assert "more than the mail server takes. It is kept safely." in text
+        assert list(mail.parsed.iter_attachments()) == []
+
+
+async def test_a_mail_server_that_takes_not_even_the_notice_of_a_fax_is_told_to_the_operator(house: House) -> None:
+    house.emulator.faults.drop_webhooks = False
+    fax_id = await come_in(house)
+    house.catcher.refuse_at, house.catcher.refuse_with = "DATA", (552, "5.3.4 message size exceeds fixed limit")
+    await house.step(DELIVER, times=2)
+    house.catcher.refuse_with = None
+    await house.drain(DELIVER)
+    told = await rows(house.db, schema.outgoing, fax_id=fax_id, tale="received")
+    assert {(row["state"], row["tries"]) for row in told} == {("failed", 2)}
+    assert len(house.mails(OPERATOR)) == len(told)
 
 
 async def test_after_five_days_it_is_given_up_and_the_operator_told(house: House) -> None:
