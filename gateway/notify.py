@@ -37,7 +37,7 @@ DECIDE = "decide"
 ANYTHING, ONLY_CANCEL = True, "cancel"
 #: Tales for which no other is told where they cannot be delivered: the operator has it himself then, or what follows
 #: is told as well.
-_UNMISSED = frozenset({Tale.OPERATOR, Tale.DELAYED})
+_UNMISSED = frozenset({Tale.OPERATOR, Tale.UNROUTED, Tale.DELAYED})
 
 
 @dataclass(frozen=True, slots=True)

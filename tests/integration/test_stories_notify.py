@@ -179,6 +179,18 @@ async def test_a_mail_to_the_operator_that_is_refused_ends_there(house: House) -
     assert await house.jobs() == []
 
 
+async def test_word_of_a_fax_that_nobody_owns_is_not_followed_by_word_that_it_was_refused(house: House) -> None:
+    """The same man would be told, at the address that refuses."""
+    house.emulator.faults.drop_webhooks = False
+    await house.db.write(lambda tx: tx.execute(schema.faxboxes.update().values(inbound_emails=[])))
+    await house.db.write(lambda tx: tx.execute(schema.numbers.delete()))
+    await house.db.write(lambda tx: tx.execute(schema.applications.update().values(upstream_connection_id="")))
+    await come_in(house)
+    house.catcher.refuse_with = (550, "5.1.1 no such user")
+    await house.drain(DELIVER)
+    assert await house.told() == [("unrouted", OPERATOR)]
+
+
 async def test_the_same_tale_is_told_once_to_each_address_however_it_is_written(house: House) -> None:
     fax_id = await delivered(house)
     fax = await house.fax(fax_id)
