@@ -12,7 +12,7 @@ from uuid import UUID
 from gateway import crashpoint, logs, metrics
 from gateway.document import Part, Report
 from gateway.errors import Refusal
-from gateway.fax import Fax, State
+from gateway.fax import Direction, Fax, State
 from gateway.ids import keyed_digest, new_id, new_token
 from gateway.mail.compose import Attachment, ComposedMail, NotSent, compose
 from gateway.mail.facts import Facts, facts_about
@@ -255,7 +255,12 @@ class Notify:
         fax = faxes.get(tx, telling.fax_id) if telling.fax_id else None
         if fax is not None and telling.tale not in _UNMISSED:
             note = f"A mail about this fax to {telling.recipient} could not be delivered: {why}"
-            self.operator(tx, fax, note, f"faxgate inbox show {fax.id}")
+            self.operator(tx, fax, note, f"faxgate {_place(fax)} show {fax.id}")
+
+
+def _place(fax: Fax) -> str:
+    """The command that knows *fax*."""
+    return "inbox" if fax.direction is Direction.INBOUND else "queue"
 
 
 def _decision(fax: Fax, tale: Tale) -> bool | str:

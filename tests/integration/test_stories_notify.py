@@ -102,6 +102,7 @@ async def test_a_final_refusal_is_told_to_the_operator_and_the_fax_stays(house: 
     said = " ".join(body.get_content().split())
     assert SENDER in said
     assert "no such user" in said
+    assert f"faxgate queue show {fax_id}" in said
     assert await house.fax(fax_id) == before
     assert await house.jobs() == []
 
@@ -154,6 +155,7 @@ async def test_a_mail_server_that_takes_not_even_the_notice_of_a_fax_is_told_to_
     told = await rows(house.db, schema.outgoing, fax_id=fax_id, tale="received")
     assert {(row["state"], row["tries"]) for row in told} == {("failed", 2)}
     assert len(house.mails(OPERATOR)) == len(told)
+    assert all(f"faxgate inbox show {fax_id}" in mail.parsed.as_string() for mail in house.mails(OPERATOR))
 
 
 async def test_after_five_days_it_is_given_up_and_the_operator_told(house: House) -> None:
