@@ -19,6 +19,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponseException
 from gateway import logs
 from gateway.errors import ConfigurationError
 from gateway.mail.composed import ComposedMail, NotSent
+from gateway.mail.data import hand_over
 from gateway.mail.facts import one_line
 from gateway.mail.unsent import broken, of_login, refused
 
@@ -26,11 +27,8 @@ __all__ = ["ComposedMail", "NotSent", "Smarthost", "Tls"]
 
 Tls = Literal["none", "starttls", "tls"]
 
-#: Seconds that the answer to a message may take beyond its transfer (RFC 5321, 4.5.3.2.6), and for QUIT.
-DOT_PATIENCE, QUIT_PATIENCE = 600.0, 5.0
-
-#: The slowest line that a message is still sent over, in octets a second.
-SLOWEST = 10_000
+#: Seconds for the answer to QUIT.
+QUIT_PATIENCE = 5.0
 
 #: Seconds after which another address of its name is tried beside one that does not answer (RFC 5321, 5.1).
 NEXT_ADDRESS = 1.0
@@ -84,8 +82,7 @@ class Smarthost:
         async with self._session() as smtp:
             await self._envelope(smtp, mail)
             _heed_cancellation()
-            patience = DOT_PATIENCE + len(mail.message) / SLOWEST
-            await smtp.data(mail.message, timeout=patience)
+            await hand_over(smtp, mail.message)
 
     async def check(self) -> str:
         """Connect, greet, and log in as for a mail, and leave. Return what was found as a sentence.

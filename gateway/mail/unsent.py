@@ -18,6 +18,7 @@ from aiosmtplib import (
 )
 
 from gateway.mail.composed import NotSent
+from gateway.mail.data import InDoubt
 from gateway.mail.facts import one_line
 
 #: RFC 4954, section 6: the login is missing or wrong. Even as an answer to RCPT this is not about the recipient.
@@ -82,6 +83,8 @@ def _is_about_us(error: SMTPResponseException) -> bool:
 
 def broken(smarthost: str, error: SMTPException | OSError) -> NotSent:
     """Return what a connection that failed or ended means; the library wraps some of the causes."""
+    if isinstance(error, InDoubt) and isinstance(error.__cause__, SMTPException | OSError):
+        return NotSent(f"{broken(smarthost, error.__cause__).message} It may have taken the mail all the same.")
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
     if isinstance(cause, ssl.SSLCertVerificationError):
         return NotSent(

@@ -99,6 +99,14 @@ async def test_a_connection_that_ends_at_once_was_a_connection() -> None:
     assert "closed the connection before it had answered" in error.message
 
 
+@pytest.mark.parametrize(("stage", "doubt"), [("DATA", False), ("dot", True)])
+async def test_a_connection_that_ends_behind_the_message_leaves_a_doubt_that_is_told(stage: str, doubt: bool) -> None:
+    error = await refusal(**{stage: ""})
+    assert not error.permanent
+    assert "closed the connection before it had answered." in error.message
+    assert error.message.endswith("It may have taken the mail all the same.") is doubt
+
+
 async def test_what_is_no_reply_has_no_code() -> None:
     error = await refusal(MAIL="HTTP/1.1 400 Bad Request")
     assert (error.permanent, error.code) == (False, 0)
