@@ -35,6 +35,7 @@ BARE = "bare"
 DECIDE = "decide"
 #: A link that is good for any answer, as older versions have written it; and one that is good for this answer only.
 ANYTHING, ONLY_CANCEL = True, "cancel"
+MISSING = "The document of a received fax is missing from the blobs; look for it in a backup or the carrier's portal"
 #: Tales for which no other is told where they cannot be delivered: the operator has it himself then, or what follows
 #: is told as well.
 _UNMISSED = frozenset({Tale.OPERATOR, Tale.UNROUTED, Tale.DELAYED})
@@ -206,7 +207,10 @@ class Notify:
 
     async def _attachments(self, telling: Telling, fax: Fax) -> list[Attachment]:
         if telling.tale is Tale.RECEIVED:
-            return await self._read(telling.facts.get(ENCLOSED, ""), telling.facts["media_type"], inline=False)
+            found = await self._read(telling.facts.get(ENCLOSED, ""), telling.facts["media_type"], inline=False)
+            if not found:
+                await self._db.write(lambda tx: self.operator(tx, fax, MISSING, f"faxgate inbox show {fax.id}"))
+            return found
         if telling.tale is Tale.RECEIPT:
             return await self._read(await self._preview(fax), "image/png", inline=True)
         return []
@@ -227,7 +231,7 @@ class Notify:
         except Refusal as refusal:
             if refusal.reason.temporary:
                 raise
-            return []  # removed for privacy since: the mail goes without it and says where to ask
+            return []  # the mail goes without it, and says so
 
     async def _deferred(self, job: Job, telling: Telling, error: NotSent) -> None:
         bare = error.too_large and telling.tale is Tale.RECEIVED and not telling.facts.get(BARE)

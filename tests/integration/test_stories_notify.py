@@ -145,6 +145,26 @@ async def test_a_fax_that_is_too_large_for_a_mail_server_is_told_without_its_doc
         assert list(mail.parsed.iter_attachments()) == []
 
 
+async def test_a_fax_whose_document_is_lost_is_told_as_that_and_the_operator_once(house: House) -> None:
+    house.emulator.faults.drop_webhooks = False
+    fax_id = await come_in(house)
+    house.blobs.remove((await house.fax(fax_id)).pages_blob)
+    await house.drain(DELIVER)
+    told = [mail for mail in house.mails() if mail.envelope_to != (OPERATOR,)]
+    assert len(told) == 2
+    for mail in told:
+        body = mail.parsed.get_body(("plain",))
+        assert body is not None
+        text = " ".join(body.get_content().split())
+        assert "is not among the gateway's files any more. Ask your administrator" in text
+        assert "kept safely" not in text
+    (word,) = house.mails(OPERATOR)
+    assert f"faxgate inbox show {fax_id}" in word.parsed.as_string()
+    body = word.parsed.get_body(("plain",))
+    assert body is not None
+    assert "The document of a received fax is missing" in body.get_content()
+
+
 async def test_a_mail_server_that_takes_not_even_the_notice_of_a_fax_is_told_to_the_operator(house: House) -> None:
     house.emulator.faults.drop_webhooks = False
     fax_id = await come_in(house)
