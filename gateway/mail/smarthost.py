@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Literal
 
 from aiohappyeyeballs import start_connection
-from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponseException
+from aiosmtplib import (
+    SMTP,
+    SMTPAuthenticationError,
+    SMTPException,
+    SMTPHeloError,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+)
 
 from gateway import logs
 from gateway.errors import ConfigurationError
@@ -161,7 +168,7 @@ class Smarthost:
                 f"The smarthost {self} offers no way to log in that can be used here ({one_line(offered, 100)}); "
                 "let it take PLAIN or LOGIN, or check [smarthost] port and tls."
             )
-        await smtp.login(self.username, self._password)
+        await _log_in(smtp, self.username, self._password)
 
     async def _envelope(self, smtp: SMTP, mail: ComposedMail) -> None:
         """MAIL and RCPT, with the options that the server knows (RFC 1870, 6152, 6531)."""
@@ -200,6 +207,26 @@ async def _hello(smtp: SMTP) -> None:
         if error.code not in _NO_EHLO:
             raise
         await smtp.helo()
+
+
+async def _log_in(smtp: SMTP, username: str, password: str) -> None:
+    """Try each way in turn, since some servers offer ways that they do not know. The library does so, too, and forgets
+    the refusal where the server then closes the connection."""
+    ways = {"cram-md5": smtp.auth_crammd5, "plain": smtp.auth_plain, "login": smtp.auth_login}
+    refusal: SMTPAuthenticationError | None = None
+    for way in smtp.supported_auth_methods:
+        try:
+            await ways[way](username, password)
+        except SMTPAuthenticationError as error:
+            refusal = error
+            if error.code < 500:
+                break
+        except SMTPServerDisconnected as error:
+            raise refusal or error from error
+        else:
+            return
+    if refusal is not None:
+        raise refusal
 
 
 def _heed_cancellation() -> None:

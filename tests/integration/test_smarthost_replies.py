@@ -30,7 +30,8 @@ NAME = "mail.test.example"
 
 @dataclass
 class Script:
-    """A server that answers each command as it is told; "" drops the connection. ``said`` are the clients' commands."""
+    """A server that answers each command as it is told: "first|second" in turn, and with "" it drops the connection.
+    ``said`` are the client's commands."""
 
     answers: dict[str, str]
     port: int = 0
@@ -53,7 +54,8 @@ class Script:
             line = (await reader.readuntil(b"\r\n.\r\n" if within else b"\r\n")).decode()
             verb = "." if within else line.split()[0].partition(":")[0].upper()
             self.said.append(verb)
-            answer = answers.get(verb, "500 what")
+            answer, _, then = answers.get(verb, "500 what").partition("|")
+            answers[verb] = then
             within = answer.startswith("354")
 
 
@@ -143,6 +145,19 @@ async def test_a_login_that_is_not_taken_for_the_moment_is_no_wrong_password() -
     error = await refusal(EHLO="250-hi\r\n250 AUTH PLAIN", AUTH="454 4.7.0 the directory is away", username="gateway")
     assert "takes no login at the moment (454" in error.message
     assert "correct" not in error.message
+
+
+@pytest.mark.parametrize("reply", ["535 5.7.8 wrong password", "421 4.7.0 too many logins"])
+async def test_a_refused_login_is_told_where_the_connection_is_closed_behind_it(reply: str) -> None:
+    error = await refusal(EHLO="250-hi\r\n250 AUTH CRAM-MD5 PLAIN LOGIN", AUTH=f"{reply}|", username="gateway")
+    assert not error.permanent
+    assert f"({reply})" in error.message
+
+
+async def test_a_way_to_log_in_that_is_offered_and_not_known_is_passed_over() -> None:
+    async with saying(EHLO="250-hi\r\n250 AUTH CRAM-MD5 PLAIN", AUTH="504 5.5.4 not that way|235 ok") as script:
+        assert await outcome(script, username="gateway") is None
+    assert script.said[:4] == ["EHLO", "AUTH", "AUTH", "MAIL"]
 
 
 async def test_a_login_by_ways_that_are_not_known_names_them() -> None:
