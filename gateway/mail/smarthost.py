@@ -219,7 +219,7 @@ async def _log_in(smtp: SMTP, username: str, password: str) -> None:
             await ways[way](username, password)
         except SMTPAuthenticationError as error:
             refusal = error
-            if error.code < 500:
+            if 400 <= error.code < 500:
                 break
         except SMTPServerDisconnected as error:
             raise refusal or error from error

@@ -61,7 +61,7 @@ def of_login(error: SMTPResponseException) -> bool:
 
 
 def _about_login(code: int, reply: str) -> str:
-    if code < 500:
+    if 400 <= code < 500:
         return f"takes no login at the moment ({reply})."
     if code == 530:
         return f"wants encryption or a login first ({reply}); check [smarthost] tls, username and password."
