@@ -12,7 +12,7 @@ from uuid import UUID
 from gateway import crashpoint, logs, metrics
 from gateway.document import Part, Report
 from gateway.errors import Refusal
-from gateway.fax import Fax, State
+from gateway.fax import Direction, Fax, State
 from gateway.ids import keyed_digest, new_id, new_token
 from gateway.mail.compose import Attachment, ComposedMail, NotSent, compose
 from gateway.mail.facts import Facts, facts_about
@@ -29,13 +29,16 @@ log = logs.logger(__name__)
 DELIVER = "deliver"
 #: The key of the enclosed document's blob, beside the facts that the text is made of.
 ENCLOSED = "enclosed_blob"
+#: Beside them too: true for a mail that goes without its document, with which a mail server refused it as too large.
+BARE = "bare"
 #: Beside them too: what the mail gets a link for, by which its reader decides about the fax ("" for none).
 DECIDE = "decide"
 #: A link that is good for any answer, as older versions have written it; and one that is good for this answer only.
 ANYTHING, ONLY_CANCEL = True, "cancel"
+MISSING = "The document of a received fax is missing from the blobs; look for it in a backup or the carrier's portal"
 #: Tales for which no other is told where they cannot be delivered: the operator has it himself then, or what follows
 #: is told as well.
-_UNMISSED = frozenset({Tale.OPERATOR, Tale.DELAYED})
+_UNMISSED = frozenset({Tale.OPERATOR, Tale.UNROUTED, Tale.DELAYED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,7 @@ class Notify:
         crashpoint.reach("deliver.sent")
 
         def unit(tx: Tx) -> None:
-            outgoing.sent(tx, telling.id)
+            outgoing.sent(tx, telling.id, left_behind=mail.left_behind)
             jobs.finish(tx, job)
 
         await self._db.write(unit)
@@ -199,12 +202,15 @@ class Notify:
             telling,
             sender=self._sender.address,
             attachments=attachments,
-            max_attachment_bytes=self._sender.max_attachment_bytes,
+            max_attachment_bytes=None if telling.facts.get(BARE) else self._sender.max_attachment_bytes,
         )
 
     async def _attachments(self, telling: Telling, fax: Fax) -> list[Attachment]:
         if telling.tale is Tale.RECEIVED:
-            return await self._read(telling.facts.get(ENCLOSED, ""), telling.facts["media_type"], inline=False)
+            found = await self._read(telling.facts.get(ENCLOSED, ""), telling.facts["media_type"], inline=False)
+            if not found:
+                await self._db.write(lambda tx: self.operator(tx, fax, MISSING, f"faxgate inbox show {fax.id}"))
+            return found
         if telling.tale is Tale.RECEIPT:
             return await self._read(await self._preview(fax), "image/png", inline=True)
         return []
@@ -225,15 +231,20 @@ class Notify:
         except Refusal as refusal:
             if refusal.reason.temporary:
                 raise
-            return []  # removed for privacy since: the mail goes without it and says where to ask
+            return []  # the mail goes without it, and says so
 
     async def _deferred(self, job: Job, telling: Telling, error: NotSent) -> None:
-        given_up = error.permanent or datetime.now(UTC) - telling.created_at > MAIL_PATIENCE
+        bare = error.too_large and telling.tale is Tale.RECEIVED and not telling.facts.get(BARE)
+        given_up = not bare and (error.permanent or datetime.now(UTC) - telling.created_at > MAIL_PATIENCE)
         metrics.outgoing_mails.labels("failed" if given_up else "deferred").inc()
         log.warning("not mailed", fax=str(telling.fax_id), tale=telling.tale.value, why=error.message, final=given_up)
 
         def unit(tx: Tx) -> None:
             outgoing.failed(tx, telling.id, error.message, final=given_up)
+            if bare:  # that a fax has come can be told all the same, and where it is
+                outgoing.add(tx, telling.id, {BARE: True})
+                jobs.again(tx, job, datetime.now(UTC), error.message)
+                return
             if not given_up:
                 wait = spread(step(MAIL_STEPS, job.tries) * self._sender.retry_delay)
                 jobs.again(tx, job, datetime.now(UTC) + wait, error.message)
@@ -248,7 +259,12 @@ class Notify:
         fax = faxes.get(tx, telling.fax_id) if telling.fax_id else None
         if fax is not None and telling.tale not in _UNMISSED:
             note = f"A mail about this fax to {telling.recipient} could not be delivered: {why}"
-            self.operator(tx, fax, note, f"faxgate inbox show {fax.id}")
+            self.operator(tx, fax, note, f"faxgate {_place(fax)} show {fax.id}")
+
+
+def _place(fax: Fax) -> str:
+    """The command that knows *fax*."""
+    return "inbox" if fax.direction is Direction.INBOUND else "queue"
 
 
 def _decision(fax: Fax, tale: Tale) -> bool | str:

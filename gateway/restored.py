@@ -30,7 +30,6 @@ from gateway.store import attempts, audit, faxes
 from gateway.store import events as said
 from gateway.store.database import Database, Tx
 from gateway.store.events import RESTORED
-from gateway.telling import Tale
 
 log = logs.logger(__name__)
 #: Lists lag, and clocks differ.
@@ -39,6 +38,7 @@ OVERLAP = timedelta(minutes=10)
 #: is not believed where the list says nothing.
 CARRIER_KEEPS = timedelta(days=14)
 LOST = "restored from a backup; the attempt that followed says more"
+WAITS = "A fax waits for your word since the gateway was restored from a backup"
 MAYBE = (
     "The gateway was restored from a backup, and the carrier has had a fax between the same two numbers since: it may "
     "have been this one. It is not sent without your word."
@@ -163,5 +163,5 @@ class Restored:
         self._command.hold(tx, fax.id, why)
         now = faxes.get(tx, fax.id)
         assert now is not None
-        self._notify.operator(tx, now, why, f"faxgate queue release {fax.id}", Tale.HELD)
+        self._notify.operator(tx, now, WAITS, f"faxgate queue release {fax.id}")
         findings.held.append(fax.id)

@@ -24,6 +24,7 @@ class Tale(StrEnum):
 class TellingState(StrEnum):
     WAITING = "waiting"
     SENT = "sent"
+    NOTICE = "notice"  # sent without its document, which was too large for it: that is still to be had here only
     FAILED = "failed"
 
 

@@ -56,24 +56,26 @@ class Attachment:
 
 
 def compose(
-    telling: Telling, *, sender: str, attachments: Sequence[Attachment], max_attachment_bytes: int
+    telling: Telling, *, sender: str, attachments: Sequence[Attachment], max_attachment_bytes: int | None
 ) -> ComposedMail:
     """Return the mail that tells *telling*, from the mailbox *sender*.
 
     Documents of more than *max_attachment_bytes* together (before their encoding) stay behind; the text then says
-    how to get them. Raises NotSent (permanent) for an address that no mail can go to.
+    how to get them. With None they do so whatever their size, since the mail server has refused it. Raises NotSent
+    (permanent) for an address that no mail can go to.
     """
     facts = read_facts(telling.facts)
     documents = [attachment for attachment in attachments if not attachment.inline]
     preview = next((attachment for attachment in attachments if attachment.inline), None)
     size = sum(len(document.content) for document in documents)
-    if size > max_attachment_bytes:
+    left_behind = size > (max_attachment_bytes or 0)
+    if left_behind:
         documents = []
     cid = _cid(telling, preview) if preview else ""
     enclosure = Enclosure(
         attached=bool(documents),
-        too_large=_megabytes(size) if size > max_attachment_bytes else "",
-        limit=_megabytes(max_attachment_bytes),
+        too_large=_megabytes(size) if left_behind else "",
+        limit="" if max_attachment_bytes is None else _megabytes(max_attachment_bytes),
         preview_cid=cid,
     )
     from_address, recipient = deliverable(sender), deliverable(telling.recipient)
@@ -89,6 +91,7 @@ def compose(
         message=message.as_bytes(policy=_WIRE_POLICY.clone(utf8=utf8)),
         envelope_sender="" if telling.tale in _ANSWERS else from_address.addr_spec,
         recipient=recipient.addr_spec,
+        left_behind=left_behind,
     )
 
 

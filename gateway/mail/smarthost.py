@@ -1,51 +1,52 @@
 """The way out: one mail, one connection to the smarthost (RFC 5321, 3207, 4954).
 
-What a failure means is decided by where it happened. The recipient and the message may be refused for good (5xx to
-RCPT or DATA); whatever concerns the way there (connection, certificate, password, our sender address) is for the
-operator to mend, and the mail waits. When the connection is lost behind the final dot nobody knows whether the mail
-was taken: it is sent again under the same Message-ID, since two receipts are better than none.
+What a failure means is decided in ``unsent``. When the connection is lost behind the final dot nobody knows whether
+the mail was taken: it is sent again under the same Message-ID, since two receipts are better than none.
 """
 
 import asyncio
 import re
+import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Literal
 
+from aiohappyeyeballs import start_connection
 from aiosmtplib import (
     SMTP,
     SMTPAuthenticationError,
-    SMTPDataError,
     SMTPException,
-    SMTPRecipientRefused,
+    SMTPHeloError,
     SMTPResponseException,
-    SMTPSenderRefused,
     SMTPServerDisconnected,
 )
 
 from gateway import logs
 from gateway.errors import ConfigurationError
 from gateway.mail.composed import ComposedMail, NotSent
+from gateway.mail.data import hand_over
 from gateway.mail.facts import one_line
+from gateway.mail.unsent import broken, of_login, refused
 
 __all__ = ["ComposedMail", "NotSent", "Smarthost", "Tls"]
 
 Tls = Literal["none", "starttls", "tls"]
 
-#: Seconds that the answer to a message may take beyond its transfer (RFC 5321, 4.5.3.2.6), and for QUIT.
-DOT_PATIENCE, QUIT_PATIENCE = 600.0, 5.0
+#: Seconds for the answer to QUIT.
+QUIT_PATIENCE = 5.0
 
-#: The slowest line that a message is still sent over, in octets a second.
-SLOWEST = 10_000
+#: Seconds after which another address of its name is tried beside one that does not answer (RFC 5321, 5.1).
+NEXT_ADDRESS = 1.0
+
+#: "I do not know EHLO": HELO will do then (RFC 5321, 3.2).
+_NO_EHLO = frozenset({500, 502, 504})
 
 #: A path that can be read in one way only. The library reads anything else as a header would be, and may send it
 #: to somebody whom nobody named.
 _PATH = re.compile(r"""[^\s<>()\[\]\\,;:@"\x00-\x1f\x7f]+@[^\s<>()\[\]\\,;:@"\x00-\x1f\x7f]+""")
 
-#: RFC 4954, section 6: the login is missing or wrong. Even as an answer to RCPT this is not about the recipient.
-_LOGIN_CODES = frozenset({530, 534, 535, 538})
 
 _log = logs.logger(__name__)
 
@@ -88,8 +89,7 @@ class Smarthost:
         async with self._session() as smtp:
             await self._envelope(smtp, mail)
             _heed_cancellation()
-            patience = DOT_PATIENCE + len(mail.message) / SLOWEST
-            await smtp.data(mail.message, timeout=patience)
+            await hand_over(smtp, mail.message)
 
     async def check(self) -> str:
         """Connect, greet, and log in as for a mail, and leave. Return what was found as a sentence.
@@ -105,9 +105,29 @@ class Smarthost:
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[SMTP]:
         """A connection that is ready for MAIL. Every way in which it may fail leaves here as NotSent."""
+        try:
+            with closing(await self._connected()) as connection:
+                async with self._speaking(connection) as smtp:
+                    yield smtp
+        except SMTPResponseException as error:
+            if of_login(error):
+                reply = f"{error.code} {one_line(error.message, 200)}"
+                _log.warning("smarthost login refused", smarthost=str(self), user=self.username, reply=reply)
+            raise refused(str(self), error) from error
+        except (SMTPException, OSError) as error:
+            raise broken(str(self), error) from error
+
+    async def _connected(self) -> socket.socket:
+        async with asyncio.timeout(self._timeout):
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            return await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS)
+
+    @asynccontextmanager
+    async def _speaking(self, connection: socket.socket) -> AsyncIterator[SMTP]:
         smtp = SMTP(
-            hostname=self.host,
-            port=self.port,
+            hostname=self.host,  # whose name the certificate must have
+            sock=connection,
             use_tls=self.tls == "tls",
             start_tls=False,  # the library would not say which step failed
             tls_context=self._context,
@@ -115,22 +135,21 @@ class Smarthost:
             local_hostname=self._hostname,
         )
         try:
+            _heed_cancellation()
             await smtp.connect()
             _heed_cancellation()
             await self._greet(smtp)
             _heed_cancellation()
             yield smtp
             await _leave(smtp)
-        except SMTPResponseException as error:
+        except SMTPResponseException:
             await _leave(smtp)
-            raise self._refused(error) from error
-        except (SMTPException, OSError) as error:
-            raise self._broken(error) from error
+            raise
         finally:
             _drop(smtp)
 
     async def _greet(self, smtp: SMTP) -> None:
-        await smtp.ehlo()
+        await _hello(smtp)
         if self.tls == "starttls":
             if not smtp.supports_extension("starttls"):
                 raise NotSent(
@@ -143,7 +162,13 @@ class Smarthost:
             return
         if not smtp.supports_extension("auth"):
             raise NotSent(f"The smarthost {self} takes no login; check [smarthost] port, tls and username.")
-        await smtp.login(self.username, self._password)
+        if not smtp.supported_auth_methods:
+            offered = ", ".join(smtp.server_auth_methods).upper()
+            raise NotSent(
+                f"The smarthost {self} offers no way to log in that can be used here ({one_line(offered, 100)}); "
+                "let it take PLAIN or LOGIN, or check [smarthost] port and tls."
+            )
+        await _log_in(smtp, self.username, self._password)
 
     async def _envelope(self, smtp: SMTP, mail: ComposedMail) -> None:
         """MAIL and RCPT, with the options that the server knows (RFC 1870, 6152, 6531)."""
@@ -163,43 +188,6 @@ class Smarthost:
         await smtp.mail(mail.envelope_sender, options=options, encoding=encoding)
         await smtp.rcpt(mail.recipient, encoding=encoding)
 
-    def _refused(self, error: SMTPResponseException) -> NotSent:
-        """What a reply of the smarthost means."""
-        reply = f"{error.code} {one_line(error.message, 200)}"
-        of_login = isinstance(error, SMTPAuthenticationError) or error.code in _LOGIN_CODES
-        if of_login:
-            _log.warning("smarthost login refused", smarthost=str(self), user=self.username, reply=reply)
-            advice = "correct [smarthost] username and password"
-            return NotSent(f"The smarthost {self} refused the login ({reply}); {advice}.", code=error.code)
-        if isinstance(error, SMTPRecipientRefused):
-            return self._about("the recipient", reply, error.code)
-        if isinstance(error, SMTPDataError) or (isinstance(error, SMTPSenderRefused) and error.code == 552):
-            return self._about("the message", reply, error.code)
-        if isinstance(error, SMTPSenderRefused):
-            return NotSent(
-                f"The smarthost {self} refused our address ({reply}); check [smarthost] sender.", code=error.code
-            )
-        return NotSent(f"The smarthost {self} is not ready to take mail ({reply}).", code=error.code)
-
-    def _about(self, what: str, reply: str, code: int) -> NotSent:
-        return NotSent(f"The smarthost {self} refused {what} ({reply}).", permanent=500 <= code < 600, code=code)
-
-    def _broken(self, error: SMTPException | OSError) -> NotSent:
-        """What a connection that failed or ended means; the library wraps some of the causes."""
-        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return NotSent(
-                f"The certificate of the smarthost {self} is not trusted ({cause.verify_message}); "
-                "check [smarthost] host, or name its authority in [smarthost] ca_file."
-            )
-        if isinstance(cause, ssl.SSLError):
-            return NotSent(f"TLS with the smarthost {self} failed ({cause.reason}); check [smarthost] tls and port.")
-        if isinstance(cause, TimeoutError):
-            return NotSent(f"The smarthost {self} did not answer in time.")
-        if isinstance(error, SMTPServerDisconnected):
-            return NotSent(f"The smarthost {self} closed the connection before it had answered.")
-        return NotSent(f"The smarthost {self} cannot be reached ({one_line(str(cause), 200)}).")
-
 
 def _tls_context(ca_file: str | Path | None, *, verify: bool) -> ssl.SSLContext:
     try:
@@ -210,6 +198,35 @@ def _tls_context(ca_file: str | Path | None, *, verify: bool) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+async def _hello(smtp: SMTP) -> None:
+    try:
+        await smtp.ehlo()
+    except SMTPHeloError as error:
+        if error.code not in _NO_EHLO:
+            raise
+        await smtp.helo()
+
+
+async def _log_in(smtp: SMTP, username: str, password: str) -> None:
+    """Try each way in turn, since some servers offer ways that they do not know. The library does so, too, and forgets
+    the refusal where the server then closes the connection."""
+    ways = {"cram-md5": smtp.auth_crammd5, "plain": smtp.auth_plain, "login": smtp.auth_login}
+    refusal: SMTPAuthenticationError | None = None
+    for way in smtp.supported_auth_methods:
+        try:
+            await ways[way](username, password)
+        except SMTPAuthenticationError as error:
+            refusal = error
+            if 400 <= error.code < 500:
+                break
+        except SMTPServerDisconnected as error:
+            raise refusal or error from error
+        else:
+            return
+    if refusal is not None:
+        raise refusal
 
 
 def _heed_cancellation() -> None:

@@ -44,7 +44,8 @@ class Letter:
 @dataclass(frozen=True, slots=True)
 class Enclosure:
     """What goes with the words. ``too_large`` is the size of a document that stayed behind because of ``limit``
-    (both like "12.3 MB", "" otherwise), ``preview_cid`` the Content-ID of the first page's picture."""
+    (both like "12.3 MB", "" otherwise), or without one because the mail server refused it; ``preview_cid`` the
+    Content-ID of the first page's picture."""
 
     attached: bool = False
     too_large: str = ""

@@ -1,5 +1,6 @@
 """The outgoing table: one row is one mail to one address."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -33,9 +34,10 @@ def by_message_id(tx: Connection, message_id: str) -> Telling | None:
     return None if row is None else telling_from(row)
 
 
-def sent(tx: Connection, telling_id: UUID) -> bool:
-    """Note that the smarthost has taken the mail."""
-    values = {"state": TellingState.SENT.value, "sent_at": datetime.now(UTC), "tries": outgoing.c.tries + 1}
+def sent(tx: Connection, telling_id: UUID, *, left_behind: bool = False) -> bool:
+    """Note that the smarthost has taken the mail, its document *left_behind* or with it."""
+    state = TellingState.NOTICE if left_behind else TellingState.SENT
+    values = {"state": state.value, "sent_at": datetime.now(UTC), "tries": outgoing.c.tries + 1}
     return _change(tx, telling_id, values)
 
 
@@ -43,6 +45,13 @@ def failed(tx: Connection, telling_id: UUID, error: str, *, final: bool) -> bool
     """Note a failed try; *final* when there will be no other."""
     state = TellingState.FAILED if final else TellingState.WAITING
     return _change(tx, telling_id, {"state": state.value, "last_error": error, "tries": outgoing.c.tries + 1})
+
+
+def add(tx: Connection, telling_id: UUID, facts: Mapping[str, Any]) -> None:
+    """Add to what a mail that was not sent yet is made of."""
+    telling = get(tx, telling_id)
+    if telling is not None:
+        _change(tx, telling_id, {"facts": telling.facts | dict(facts)})
 
 
 def returned(tx: Connection, telling_id: UUID, error: str) -> bool:

@@ -37,7 +37,8 @@ def _told(*where: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _undelivered() -> ColumnElement[bool]:
-    """A received fax that somebody should have and has not: what became of it is for a person to decide."""
+    """A received fax that somebody should have and has not, even if he was told of it: what becomes of it is for a
+    person to decide."""
     missed = _told(outgoing.c.tale == Tale.RECEIVED.value, outgoing.c.state != TellingState.SENT.value)
     return and_(faxes.c.direction == Direction.INBOUND.value, missed)
 

@@ -103,6 +103,7 @@ class House:
     http: str
     fetcher: Fetcher
     limits: Limits = field(default_factory=lambda: Limits(["US"], KINDS))
+    max_attachment_bytes: int = 10_000_000
     notify: Notify = field(init=False)
     settle: Settle = field(init=False)
     inbox: Inbox = field(init=False)
@@ -127,7 +128,10 @@ class House:
         """Put the parts together; again after ``policy`` has been replaced."""
         smarthost = Smarthost("127.0.0.1", self.catcher.port, tls="none", timeout=5)
         self.notify = Notify(
-            self.db, self.blobs, smarthost, Sender(f"fax@{REALM}", 10_000_000, OPERATOR, public_url=self.http)
+            self.db,
+            self.blobs,
+            smarthost,
+            Sender(f"fax@{REALM}", self.max_attachment_bytes, OPERATOR, public_url=self.http),
         )
         self.settle = Settle(self.notify, self.policy)
         self.inbox = Inbox(self.db, self.blobs, self.carrier, self.fetcher, self.sandbox, self.notify)

@@ -17,12 +17,14 @@ from alembic import command
 from sqlalchemy import delete, update
 
 from gateway import backup
+from gateway.address import pretty
 from gateway.attempt import AttemptState, client_state, parse_client_state
 from gateway.audit import Actor
 from gateway.carriers.carrier import HandingOver, Order
 from gateway.errors import ConfigurationError
 from gateway.fax import State
 from gateway.ids import new_id
+from gateway.notify import DELIVER
 from gateway.outbox import RESOLVE, TRANSMIT, Delay
 from gateway.restored import Restored
 from gateway.store import events as said
@@ -33,7 +35,7 @@ from tests import postgres, samples
 from tests.integration.between import Between
 from tests.integration.cli_house import new_house
 from tests.integration.engines import ENGINES, rows, store
-from tests.integration.house import NODE, NUMBER, House, built
+from tests.integration.house import NODE, NUMBER, OPERATOR, House, built
 from tests.scenarios.installation import reserved
 
 ME = Actor("shell", "operator")
@@ -280,6 +282,15 @@ async def test_where_the_carrier_keeps_nothing_a_person_decides_what_was_sent(ho
     assert findings.held == [fax_id]
     await house.step(TRANSMIT)
     assert len(house.sent()) == 0, "it was sent once more"
+    await house.step(DELIVER)
+    (mail,) = house.mails(OPERATOR)
+    assert mail.subject == f"Faxgate needs your attention: fax to {pretty(NUMBER)} on hold"
+    body = mail.parsed.get_body(("plain",))
+    assert body is not None
+    text = " ".join(body.get_content().split())
+    assert text.startswith("A fax waits for your word since the gateway was restored from a backup. The gateway was")
+    assert "Your fax" not in text, "it is not his"
+    assert f"{house.http}/decide/" in text
 
 
 async def test_what_was_sent_of_mails_that_are_lost_is_told(house: House) -> None:

@@ -64,7 +64,7 @@ async def test_it_is_noted_and_the_operator_told_once(door: Door, form: str) -> 
     assert body is not None
     text = " ".join(body.get_content().split())
     assert f"A mail about this fax to {SENDER} could not be delivered: It was taken, and came back later: 550" in text
-    assert f"faxgate inbox show {fax_id}" in text
+    assert f"faxgate queue show {fax_id}" in text
     assert len(door.house.mails()) == 2, "the receipt and this one"
 
 

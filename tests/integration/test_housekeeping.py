@@ -174,6 +174,21 @@ async def test_a_received_fax_that_could_not_be_mailed_is_never_purged(house: Ho
     assert (await house.fax(fax_id)).pages_blob
 
 
+async def test_a_received_fax_that_was_too_large_for_its_mail_is_never_purged(house: House) -> None:
+    """The mail says that it is kept, and where to ask for it."""
+    keeper = Keeper(house, documents=DAY)
+    await house.provisioning.update_account(house.account.id, keep_documents="0s")
+    house.max_attachment_bytes = 100
+    house.connect()
+    fax_id = await received(house)
+    await house.step(DELIVER)
+    assert {row["state"] for row in await rows(house.db, schema.outgoing, fax_id=fax_id)} == {"notice"}
+    assert [list(mail.parsed.iter_attachments()) for mail in house.mails()] == [[], []]
+    assert await keeper.keeping.pass_on() == 0
+    assert await keeper.expire(9999 * DAY) == 0
+    assert (await house.fax(fax_id)).pages_blob
+
+
 async def test_a_fax_that_nobody_owns_waits_for_a_person(house: House) -> None:
     keeper = Keeper(house, documents=DAY, records=DAY)
     fax_id = await received(house)

@@ -8,13 +8,15 @@ from uuid import UUID
 import pytest
 
 from gateway.carrier_event import Happened
+from gateway.fax import Direction
+from gateway.inbox import FORWARD, RETRIEVE
 from gateway.notify import DELIVER, distinct
 from gateway.outbox import TRANSMIT
 from gateway.retry import MAIL_PATIENCE
 from gateway.store import schema
 from gateway.telling import Tale
 from tests.integration.engines import ENGINES, rows, store
-from tests.integration.house import OPERATOR, REALM, SENDER, House, built, said
+from tests.integration.house import CLINIC, OPERATOR, REALM, SENDER, House, built, said
 
 
 @pytest.fixture(params=ENGINES)
@@ -100,6 +102,7 @@ async def test_a_final_refusal_is_told_to_the_operator_and_the_fax_stays(house: 
     said = " ".join(body.get_content().split())
     assert SENDER in said
     assert "no such user" in said
+    assert f"faxgate queue show {fax_id}" in said
     assert await house.fax(fax_id) == before
     assert await house.jobs() == []
 
@@ -111,6 +114,68 @@ async def test_each_address_that_refuses_is_told_to_the_operator(house: House) -
     house.catcher.refuse_with = None
     await house.drain(DELIVER)
     assert len(house.mails(OPERATOR)) == 2
+
+
+async def come_in(house: House) -> UUID:
+    """Let a fax come in; the mails with it wait to be sent."""
+    await house.emulator.receive(CLINIC, "+16465550100", house.document)
+    await house.hear()
+    await house.drain(RETRIEVE, FORWARD)
+    (fax,) = await rows(house.db, schema.faxes, direction=Direction.INBOUND.value)
+    return UUID(str(fax["id"]))
+
+
+@pytest.mark.parametrize("stage", ["MAIL", "DATA"])
+async def test_a_fax_that_is_too_large_for_a_mail_server_is_told_without_its_document(house: House, stage: str) -> None:
+    house.emulator.faults.drop_webhooks = False
+    fax_id = await come_in(house)
+    house.catcher.refuse_at, house.catcher.refuse_with = stage, (552, "5.3.4 message size exceeds fixed limit")
+    await house.step(DELIVER)
+    house.catcher.refuse_with = None
+    await house.drain(DELIVER)
+    told = await rows(house.db, schema.outgoing, fax_id=fax_id)
+    assert {(row["tale"], row["state"], row["tries"]) for row in told} == {("received", "notice", 2)}
+    assert sorted(mail.envelope_to[0] for mail in house.mails()) == sorted(row["recipient"] for row in told)
+    for mail in house.mails():
+        body = mail.parsed.get_body(("plain",))
+        assert body is not None
+        text = " ".join(body.get_content().split())
+        assert "A fax has come from +1 646-555-0100." in text
+        assert "more than the mail server takes. It is kept safely." in text
+        assert list(mail.parsed.iter_attachments()) == []
+
+
+async def test_a_fax_whose_document_is_lost_is_told_as_that_and_the_operator_once(house: House) -> None:
+    house.emulator.faults.drop_webhooks = False
+    fax_id = await come_in(house)
+    house.blobs.remove((await house.fax(fax_id)).pages_blob)
+    await house.drain(DELIVER)
+    told = [mail for mail in house.mails() if mail.envelope_to != (OPERATOR,)]
+    assert len(told) == 2
+    for mail in told:
+        body = mail.parsed.get_body(("plain",))
+        assert body is not None
+        text = " ".join(body.get_content().split())
+        assert "is not among the gateway's files any more. Ask your administrator" in text
+        assert "kept safely" not in text
+    (word,) = house.mails(OPERATOR)
+    assert f"faxgate inbox show {fax_id}" in word.parsed.as_string()
+    body = word.parsed.get_body(("plain",))
+    assert body is not None
+    assert "The document of a received fax is missing" in body.get_content()
+
+
+async def test_a_mail_server_that_takes_not_even_the_notice_of_a_fax_is_told_to_the_operator(house: House) -> None:
+    house.emulator.faults.drop_webhooks = False
+    fax_id = await come_in(house)
+    house.catcher.refuse_at, house.catcher.refuse_with = "DATA", (552, "5.3.4 message size exceeds fixed limit")
+    await house.step(DELIVER, times=2)
+    house.catcher.refuse_with = None
+    await house.drain(DELIVER)
+    told = await rows(house.db, schema.outgoing, fax_id=fax_id, tale="received")
+    assert {(row["state"], row["tries"]) for row in told} == {("failed", 2)}
+    assert len(house.mails(OPERATOR)) == len(told)
+    assert all(f"faxgate inbox show {fax_id}" in mail.parsed.as_string() for mail in house.mails(OPERATOR))
 
 
 async def test_after_five_days_it_is_given_up_and_the_operator_told(house: House) -> None:
@@ -134,6 +199,18 @@ async def test_a_mail_to_the_operator_that_is_refused_ends_there(house: House) -
     assert {row["state"] for row in await rows(house.db, schema.outgoing)} == {"failed"}
     assert await house.told() == [("operator", OPERATOR), ("receipt", SENDER)]
     assert await house.jobs() == []
+
+
+async def test_word_of_a_fax_that_nobody_owns_is_not_followed_by_word_that_it_was_refused(house: House) -> None:
+    """The same man would be told, at the address that refuses."""
+    house.emulator.faults.drop_webhooks = False
+    await house.db.write(lambda tx: tx.execute(schema.faxboxes.update().values(inbound_emails=[])))
+    await house.db.write(lambda tx: tx.execute(schema.numbers.delete()))
+    await house.db.write(lambda tx: tx.execute(schema.applications.update().values(upstream_connection_id="")))
+    await come_in(house)
+    house.catcher.refuse_with = (550, "5.1.1 no such user")
+    await house.drain(DELIVER)
+    assert await house.told() == [("unrouted", OPERATOR)]
 
 
 async def test_the_same_tale_is_told_once_to_each_address_however_it_is_written(house: House) -> None:
