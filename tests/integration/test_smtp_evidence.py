@@ -185,6 +185,14 @@ async def test_spf_that_cannot_be_read_now_is_no_refusal_for_ever(door: Door, na
     assert (await answer(door, letter())).startswith("451 4.4.3")
 
 
+async def test_a_reverse_name_that_cannot_be_looked_up_fits_nobody(door: Door, names: Names) -> None:
+    names.broken.add("1.0.0.127.in-addr.arpa")
+    names.texts[REALM] = "v=spf1 ptr ip4:127.0.0.1 -all"
+    assert (await answer(door, letter())).startswith("250")
+    names.texts[REALM] = "v=spf1 ptr -all"
+    assert "SPF of acme.example says fail" in await answer(door, letter(message_id="<2@acme.example>"))
+
+
 async def test_while_the_policy_is_not_known_only_the_same_domain_counts(door: Door, names: Names) -> None:
     publish(names)
     publish(names, f"mail.{REALM}")
