@@ -20,7 +20,8 @@ class SmtpLimits:
     ``connections_per_peer`` and ``connections_per_minute`` (of one peer, except to trusted listeners) count an IPv6
     /64 as one peer. Once ``stress`` of all connections are open, the patience for a command is ``stress_seconds``.
     One listener alone leaves the part ``kept_for_others`` of them to the others.
-    ``errors`` and ``commands`` are counted anew after each message that was taken.
+    ``errors`` and ``commands`` are counted anew after each message that was taken; a mail that is given up (it leaves a
+    record) is an error, too.
     """
 
     connections: int = 500
