@@ -153,7 +153,7 @@ class Conversation:
             raise mail.content.error
         with logs.bind(transaction=mail.transaction.id):
             if self._listener.mode == MX:  # before its turn: name servers of strangers take as long as they like
-                await self._door.reception.prove(mail.transaction, mail.spool)
+                await self._door.prove(self._door.reception.prove(mail.transaction, mail.spool))
             async with self._door.turn:
                 return await self._door.reception.take(mail.transaction, mail.spool)
 

@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from gateway.errors import Kind, refuse
 from gateway.smtp.auth import Authenticator
 from gateway.smtp.reception import Reception
 
@@ -60,6 +61,7 @@ class Door:
     stressed: bool = False
     turn: asyncio.Semaphore = field(init=False)
     kept: set[asyncio.Task[Any]] = field(init=False, default_factory=set)
+    proofs: set[asyncio.Task[None]] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.turn = asyncio.Semaphore(self.limits.data_at_once)
@@ -70,3 +72,18 @@ class Door:
         self.kept.add(task)
         task.add_done_callback(self.kept.discard)
         return await asyncio.shield(task)
+
+    async def prove(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do *work*, which takes as long as strangers like: the server gives it up when it stops.
+
+        Raises Refusal(SHUTTING_DOWN) then.
+        """
+        proof = asyncio.get_running_loop().create_task(work)
+        self.proofs.add(proof)
+        proof.add_done_callback(self.proofs.discard)
+        try:
+            await proof
+        except asyncio.CancelledError:
+            if not self.stopping:
+                raise
+            raise refuse(Kind.SHUTTING_DOWN, "the gateway is shutting down; please try again in a moment") from None
