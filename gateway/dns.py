@@ -25,6 +25,7 @@ LARGEST = 8192
 #: Answers of more records are no answers. To read the 4000 that fit into one takes a fifth of a second, in which
 #: everybody else waits; what mail needs has a dozen.
 MOST_RECORDS = 400
+DEFAULT_PORT = 53
 #: The octets of an answer before its question; the last six of them count the records.
 _HEADER = 12
 
@@ -48,6 +49,9 @@ class _Memory(dns.resolver.LRUCache):
 
 class _NameServer(Do53Nameserver):
     """Looks at how much an answer holds before it is read. Only by TCP can it be much."""
+
+    def __str__(self) -> str:
+        return self.address if self.port == DEFAULT_PORT else f"{self.address} port {self.port}"
 
     async def async_query(
         self,
