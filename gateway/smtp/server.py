@@ -242,7 +242,7 @@ class SmtpServer:
                 ssl_shutdown_timeout=limits.close_seconds if at_once else None,
             )
         except OSError as error:  # ssl.SSLError is one
-            log.info("no connection came about", peer=str(arrival.peer), error=str(error))
+            log.info("no connection came about", peer=str(arrival.peer), error=str(error) or type(error).__name__)
             return
         arrival.protocol = protocol
         await protocol.converse()
