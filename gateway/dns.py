@@ -1,15 +1,18 @@
 """Looking things up in the DNS, at name servers that the settings may name."""
 
 import asyncio
+import struct
 from collections.abc import Sequence
 from ipaddress import ip_address
 from time import time
+from typing import Any
 
 import dns.asyncresolver
 import dns.exception
+import dns.message
 import dns.rdatatype
 import dns.resolver
-from dns.nameserver import Do53Nameserver, Nameserver
+from dns.nameserver import Do53Nameserver
 
 from gateway.errors import ConfigurationError
 
@@ -17,6 +20,14 @@ from gateway.errors import ConfigurationError
 #: record as long as its server says (RFC 2308), and otherwise not at all.
 REMEMBERED = 2000
 LONGEST, LONGEST_NOTHING = 3600.0, 300.0
+#: The largest answer that is remembered, in octets.
+LARGEST = 8192
+#: Answers of more records are no answers. To read the 4000 that fit into one takes a fifth of a second, in which
+#: everybody else waits; what mail needs has a dozen.
+MOST_RECORDS = 400
+DEFAULT_PORT = 53
+#: The octets of an answer before its question; the last six of them count the records.
+_HEADER = 12
 
 
 class DnsTrouble(Exception):
@@ -27,11 +38,54 @@ class _Memory(dns.resolver.LRUCache):
     """The library's own remembers for ever that there is nothing, where the server does not say how long that holds."""
 
     def put(self, key: dns.resolver.CacheKey, value: dns.resolver.Answer) -> None:
+        if len(value.response.wire or b"") > LARGEST:
+            return
         nothing = value.rrset is None
         if nothing and not any(found.rdtype == dns.rdatatype.SOA for found in value.response.authority):
             return
         value.expiration = min(value.expiration, time() + (LONGEST_NOTHING if nothing else LONGEST))
         super().put(key, value)
+
+
+class _NameServer(Do53Nameserver):
+    """Looks at how much an answer holds before it is read. Only by TCP can it be much."""
+
+    def __str__(self) -> str:
+        return self.address if self.port == DEFAULT_PORT else f"{self.address} port {self.port}"
+
+    async def async_query(
+        self,
+        request: dns.message.QueryMessage,
+        timeout: float,
+        source: str | None,
+        source_port: int,
+        max_size: bool,
+        backend: Any,
+        one_rr_per_rrset: bool = False,
+        ignore_trailing: bool = False,
+    ) -> dns.message.Message:
+        """Ask, by TCP if *max_size*."""
+        if not max_size:
+            return await super().async_query(
+                request, timeout, source, source_port, max_size, backend, one_rr_per_rrset, ignore_trailing
+            )
+        async with asyncio.timeout(timeout):
+            answer = await self._asked(request.to_wire(prepend_length=True))
+        if len(answer) < _HEADER or sum(struct.unpack("!3H", answer[6:_HEADER])) > MOST_RECORDS:
+            raise OSError("the answer is none, or too large")  # another server is asked
+        response = dns.message.from_wire(answer)
+        if not request.is_response(response):
+            raise OSError("this answers another question")
+        return response
+
+    async def _asked(self, question: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(self.address, self.port)
+        try:
+            writer.write(question)
+            (length,) = struct.unpack("!H", await reader.readexactly(2))
+            return await reader.readexactly(length)
+        finally:
+            writer.close()
 
 
 class Resolver:
@@ -91,9 +145,8 @@ def _resolver(servers: Sequence[tuple[str, int]], timeout: float) -> dns.asyncre
         made = dns.asyncresolver.Resolver(configure=not servers)
     except dns.resolver.NoResolverConfiguration:
         raise ConfigurationError("[dns] servers: the system names no name server; name one here") from None
-    if servers:
-        found: list[str | Nameserver] = [Do53Nameserver(str(ip_address(host)), port) for host, port in servers]
-        made.nameservers = found
+    named = servers or [(str(server), made.nameserver_ports.get(str(server), made.port)) for server in made.nameservers]
+    made.nameservers = [_NameServer(str(ip_address(host)), port) for host, port in named]
     made.lifetime = timeout
     made.timeout = min(2.0, timeout)
     made.cache = _Memory(REMEMBERED)

@@ -22,7 +22,7 @@ from gateway.store.database import Database, one
 
 log = logs.logger(__name__)
 
-#: Passwords that are checked at the same time, and that may wait for it. Each takes 32 MiB and 50 ms.
+#: Passwords that are checked at the same time, and that may wait for a thread. Each takes 32 MiB and 50 ms.
 THREADS = 2
 MOST_WAITING = 64
 #: The longest that an attempt is kept waiting, in seconds; beyond it the client is asked to come again.
@@ -137,13 +137,14 @@ class Logins:
         """See ``Authenticator``."""
         name, network = name.strip().casefold(), _network(peer)
         wait = self._delays.book(name, network)
-        if wait > PATIENCE or self._waiting >= MOST_WAITING:
-            metrics.smtp_logins.labels("later").inc()
-            raise refuse(Kind.LOGIN_LATER, "too many logins have failed; wait a minute and try again")
+        if wait > PATIENCE:
+            raise _later()
+        if wait > 0:
+            await self._sleep(wait)
+        if self._waiting >= MOST_WAITING:  # for a thread: who must wait for his time is in nobody's way
+            raise _later()
         self._waiting += 1
         try:
-            if wait > 0:
-                await self._sleep(wait)
             user = await self._checked(name, password)
         finally:
             self._waiting -= 1
@@ -173,6 +174,11 @@ class Logins:
         # The line that fail2ban reads; a name may be a password that was typed into the wrong field.
         log.warning("login failed", peer=peer, failures=failures)
         return refuse(Kind.LOGIN_FAILED, "the user name or the password is wrong; check both in the mail program")
+
+
+def _later() -> Refusal:
+    metrics.smtp_logins.labels("later").inc()
+    return refuse(Kind.LOGIN_LATER, "too many logins have failed; wait a minute and try again")
 
 
 def _fits(password: str, stored: str) -> bool:

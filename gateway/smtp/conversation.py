@@ -47,6 +47,8 @@ class Conversation:
         self.login: SmtpUser | None = None
         self.begun = 0
         self.taken = 0
+        #: Mails that the client began and gave up, since one was taken.
+        self.given_up = 0
 
     @property
     def open(self) -> bool:
@@ -137,6 +139,7 @@ class Conversation:
             await self._end(mail, self._reply_to(error, mail), "refused")
         else:
             self.taken += 1
+            self.given_up = 0
             mail.transaction.reply = replies.one_line(f"250 2.0.0 {text}")
             _discard(mail)
             metrics.smtp_transactions.labels("accepted", "").inc()
@@ -150,7 +153,7 @@ class Conversation:
             raise mail.content.error
         with logs.bind(transaction=mail.transaction.id):
             if self._listener.mode == MX:  # before its turn: name servers of strangers take as long as they like
-                await self._door.reception.prove(mail.transaction, mail.spool)
+                await self._door.prove(self._door.reception.prove(mail.transaction, mail.spool))
             async with self._door.turn:
                 return await self._door.reception.take(mail.transaction, mail.spool)
 
@@ -158,6 +161,7 @@ class Conversation:
         """End the transaction, if there is one, without a mail: *reply* refuses it, "" when the client gave it up."""
         mail, self._open = self._open, None
         if mail is not None:
+            self.given_up += not reply
             refused = mail.refused_for is not None and not mail.transaction.accepted
             await self._door.keep(self._end(mail, reply, "refused" if refused else "aborted"))
         return reply

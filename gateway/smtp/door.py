@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from gateway.errors import Kind, refuse
 from gateway.smtp.auth import Authenticator
 from gateway.smtp.reception import Reception
 
@@ -20,7 +21,8 @@ class SmtpLimits:
     ``connections_per_peer`` and ``connections_per_minute`` (of one peer, except to trusted listeners) count an IPv6
     /64 as one peer. Once ``stress`` of all connections are open, the patience for a command is ``stress_seconds``.
     One listener alone leaves the part ``kept_for_others`` of them to the others.
-    ``errors`` and ``commands`` are counted anew after each message that was taken.
+    ``errors`` and ``commands`` are counted anew after each message that was taken; a mail that is given up (it leaves a
+    record) is an error, too.
     """
 
     connections: int = 500
@@ -59,6 +61,7 @@ class Door:
     stressed: bool = False
     turn: asyncio.Semaphore = field(init=False)
     kept: set[asyncio.Task[Any]] = field(init=False, default_factory=set)
+    proofs: set[asyncio.Task[None]] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.turn = asyncio.Semaphore(self.limits.data_at_once)
@@ -69,3 +72,18 @@ class Door:
         self.kept.add(task)
         task.add_done_callback(self.kept.discard)
         return await asyncio.shield(task)
+
+    async def prove(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do *work*, which takes as long as strangers like: the server gives it up when it stops.
+
+        Raises Refusal(SHUTTING_DOWN) then.
+        """
+        proof = asyncio.get_running_loop().create_task(work)
+        self.proofs.add(proof)
+        proof.add_done_callback(self.proofs.discard)
+        try:
+            await proof
+        except asyncio.CancelledError:
+            if not self.stopping:
+                raise
+            raise refuse(Kind.SHUTTING_DOWN, "the gateway is shutting down; please try again in a moment") from None

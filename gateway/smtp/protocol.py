@@ -146,7 +146,7 @@ class SmtpProtocol(Connection):
             self._taken, self._errors, self._commands, self._named = self._conversation.taken, 0, 0, 0
         if self._over:
             return
-        if self._errors > self._limits.errors:
+        if self._errors + self._conversation.given_up > self._limits.errors:
             await self._close_with(replies.TOO_MANY_ERRORS)
         elif self._commands - min(self._named, MOST_NAMED) > self._limits.commands or (
             self.loop.time() > self._ends_at and not self._conversation.open

@@ -28,6 +28,8 @@ log = logs.logger(__name__)
 
 #: How long ``stop`` waits, in seconds, for sessions that were cut off to record what they had begun.
 LAST_SECONDS = 5
+#: How long it waits before, in seconds, for those whose mails were still to be proved to be told to come again.
+REPLY_SECONDS = 1
 
 #: How many connections are accepted before the sessions have their turn.
 ACCEPT_AT_ONCE = 16
@@ -106,7 +108,8 @@ class SmtpServer:
     async def stop(self, grace: float) -> None:
         """Accept no more, say 421 to idle clients, and let messages finish for *grace* seconds before cutting off.
 
-        What has been handed to ``Reception.take`` is not cancelled even then. Safe to call twice.
+        What has been handed to ``Reception.take`` is not cancelled even then; what is with ``Reception.prove`` is put
+        off. Safe to call twice.
         """
         self._door.stopping = True
         while self._sockets:
@@ -119,6 +122,7 @@ class SmtpServer:
             else:
                 arrival.protocol.wind_up()
         await self._finish(grace)
+        await self._give_up_proofs()
         self._cut_off()
         await self._finish(LAST_SECONDS)
         if self._watching is not None:
@@ -129,6 +133,12 @@ class SmtpServer:
         tasks = {*self._sessions, *self._door.kept}
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
+
+    async def _give_up_proofs(self) -> None:
+        for proof in self._door.proofs:
+            proof.cancel()
+        if self._door.proofs:
+            await self._finish(REPLY_SECONDS)
 
     async def _watch(self) -> None:
         """Look for deadlines that have passed: one look for all, instead of a timer for every wait."""
@@ -232,7 +242,7 @@ class SmtpServer:
                 ssl_shutdown_timeout=limits.close_seconds if at_once else None,
             )
         except OSError as error:  # ssl.SSLError is one
-            log.info("no connection came about", peer=str(arrival.peer), error=str(error))
+            log.info("no connection came about", peer=str(arrival.peer), error=str(error) or type(error).__name__)
             return
         arrival.protocol = protocol
         await protocol.converse()

@@ -174,6 +174,16 @@ async def test_too_many_errors_end_the_session(house: House) -> None:
     assert len(house.refusals) == 1
 
 
+async def test_mails_that_are_begun_and_given_up_end_the_session(house: House) -> None:
+    async with serving(house, errors=3) as server, Client(server.addresses[0]) as client:
+        await client.hello()
+        for command in (MAIL, "RSET", MAIL, "EHLO client.example", MAIL, RCPT, "RSET", MAIL):
+            assert (await client.say(command)).startswith("250")
+        assert (await client.say("RSET")).startswith("250 ")
+        assert (await client.reply()).startswith("421 4.7.0 too many errors")
+    assert len(house.refusals) == 4
+
+
 async def test_recipients_that_shall_come_again_are_no_errors(house: House) -> None:
     async with serving(house, errors=3, recipients=1) as server, Client(server.addresses[0]) as client:
         await client.hello(MAIL, RCPT)

@@ -202,6 +202,14 @@ async def test_spf_that_cannot_be_read_now_is_no_refusal_for_ever(door: Door, na
     assert (await answer(door, letter())).startswith("451 4.4.3")
 
 
+async def test_a_reverse_name_that_cannot_be_looked_up_fits_nobody(door: Door, names: Names) -> None:
+    names.broken.add("1.0.0.127.in-addr.arpa")
+    names.texts[REALM] = "v=spf1 ptr ip4:127.0.0.1 -all"
+    assert (await answer(door, letter())).startswith("250")
+    names.texts[REALM] = "v=spf1 ptr -all"
+    assert "SPF of acme.example says fail" in await answer(door, letter(message_id="<2@acme.example>"))
+
+
 async def test_while_the_policy_is_not_known_only_the_same_domain_counts(door: Door, names: Names) -> None:
     publish(names)
     publish(names, f"mail.{REALM}")
@@ -248,7 +256,7 @@ async def test_what_a_relay_could_not_find_out_now_may_be_known_later(door: Door
 
 
 async def test_a_name_server_is_checked_before_strangers_are_let_in(names: Names) -> None:
-    assert "127.0.0.1" in await Resolver([names.address]).check()
+    assert await Resolver([names.address]).check() == f"name servers answer: 127.0.0.1 port {names.address[1]}"
     with pytest.raises(ConfigurationError, match=r"\[dns\] servers: no name server answers"):
         await Resolver([("127.0.0.1", 1)], timeout=0.3).check()
 

@@ -221,6 +221,19 @@ async def test_sockets_from_outside_are_served(house: House) -> None:
     assert given.fileno() == -1
 
 
+async def test_who_comes_by_ipv4_to_a_socket_for_both_is_his_ipv4_address(house: House) -> None:
+    both = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    listener = Listener("[::]:0", networks=(ip_network("127.0.0.1/32"),))
+    async with (
+        serving(house, listener=listener, sockets=[both]) as server,
+        Client(("127.0.0.1", server.addresses[0][1])) as ours,
+        Client(("::1", server.addresses[0][1])) as stranger,
+    ):
+        await ours.hello(MAIL)
+        assert (await stranger.reply()).startswith("554 5.7.1 ::1 ")
+    assert [transaction.peer for transaction in house.refusals] == ["127.0.0.1"]
+
+
 async def test_as_many_sockets_as_listeners_are_needed(house: House) -> None:
     with pytest.raises(ConfigurationError, match="0 sockets"):
         SmtpServer(

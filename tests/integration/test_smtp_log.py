@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import trustme
 
+from gateway.account import SmtpUser
 from gateway.smtp import replies
-from gateway.smtp.listener import MX, Listener
+from gateway.smtp.listener import MX, SUBMISSIONS, Listener
 from tests.integration.door_house import opened
 from tests.integration.smtp_house import (
+    HANG,
     LOOPBACK,
     MAIL,
     RCPT,
@@ -28,6 +30,13 @@ from tests.integration.test_smtp_proxy import V1
 
 KEYS = {"event", "peer", "listener", "reply", "error"}
 WITHOUT_MAIL = {"event": "connection without mail", "peer": "192.0.2.7", "listener": "127.0.0.1:0"}
+
+
+class Nobody:
+    """An Authenticator that is not asked."""
+
+    async def login(self, name: str, password: str, peer: str) -> SmtpUser:
+        raise AssertionError(name)
 
 
 @pytest.fixture
@@ -100,6 +109,20 @@ async def test_tls_that_fails_has_a_line_with_its_peer(
     (line,) = (line for line in lines(caplog) if line["event"] != "mail not taken")
     assert (line["event"], line["peer"]) == ("TLS failed", "192.0.2.7")
     assert ("WRONG_VERSION" if clear else "ALERT_UNKNOWN_CA") in line["error"]
+
+
+async def test_who_leaves_before_tls_stands_has_a_line_that_says_so(
+    house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    listener = certified(trustme.CA(), tmp_path, mode=SUBMISSIONS)
+    async with serving(house, listener=listener, authenticator=Nobody()) as server:
+        await asyncio.to_thread(lambda: socket.create_connection(server.addresses[0]).close())
+        async with asyncio.timeout(HANG):
+            while not lines(caplog):
+                await asyncio.sleep(0.01)
+    (line,) = lines(caplog)
+    assert line == {"event": "no connection came about", "peer": "127.0.0.1", "error": line["error"]}
+    assert line["error"].startswith("Connection")
 
 
 async def test_a_refused_mail_has_one_line_and_its_number_is_not_in_it(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.smtp.listener import MX, Listener
 from gateway.smtp.server import SmtpServer
 from tests.integration.smtp_house import HANG, MAIL, RCPT, Client, House, make_house, serving
 
@@ -84,6 +85,24 @@ async def test_a_mail_is_taken_to_its_end_even_when_the_time_is_over(house: Hous
         await stopping
         assert len(house.taken) == 1
     assert house.refusals == []
+
+
+async def test_a_mail_that_is_still_to_be_proved_comes_again(house: House) -> None:
+    house.proof.clear()
+    async with (
+        serving(house, listener=Listener("127.0.0.1:0", mode=MX)) as server,
+        Client(server.addresses[0]) as client,
+    ):
+        await client.hello(MAIL, RCPT, "DATA")
+        await client.send(b"x\r\n.\r\n")
+        async with asyncio.timeout(HANG):
+            while not house.proven:
+                await asyncio.sleep(0.01)
+        stopping = await _stop(server, grace=0.1)
+        assert [reply[:9] for reply in await client.rest()] == ["421 4.3.2"]
+        await stopping
+    assert [transaction.reply[:9] for transaction in house.refusals] == ["421 4.3.2"]
+    assert house.taken == []
 
 
 async def test_stopping_twice_or_before_the_start_is_harmless(house: House) -> None:

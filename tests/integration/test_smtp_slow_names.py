@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.dns import LARGEST, DnsTrouble, Resolver
 from gateway.intake.evidence import MOST_OF_ONE
 from gateway.intake.spf import LONGEST_RECORD
 from tests.integration.dns_house import Names, naming
@@ -58,3 +59,21 @@ async def test_a_record_that_is_too_long_proves_nobody(door: Door, names: Names)
     assert "SPF of acme.example says permerror" in await answer(door, letter())
     names.texts = {REALM: "another=" + "x" * LONGEST_RECORD}
     assert "SPF of acme.example says none" in await answer(door, letter(message_id="<2@acme.example>"))
+
+
+async def test_an_answer_of_far_too_many_records_is_not_read(names: Names) -> None:
+    resolver = Resolver([names.address])
+    names.addresses["few.example"] = [f"192.0.2.{number}" for number in range(200)]
+    names.addresses["many.example"] = names.addresses["few.example"] * 20
+    assert len(await resolver.look_up("few.example", "A")) == 200
+    with pytest.raises(DnsTrouble):
+        await resolver.look_up("many.example", "A")
+
+
+async def test_a_large_answer_is_not_kept_in_memory(names: Names) -> None:
+    names.ttl = 60
+    names.texts = {"small.example": "x" * 100, "large.example": "x" * LARGEST}
+    resolver = Resolver([names.address])
+    for name in ("small.example", "large.example"):
+        assert await resolver.texts(name) == await resolver.texts(name) == [names.texts[name]]
+    assert names.asked == ["small.example"] + ["large.example"] * 4  # each time by datagram and by TCP

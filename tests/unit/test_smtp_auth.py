@@ -130,6 +130,30 @@ async def test_who_would_wait_too_long_is_asked_to_come_again(logins: Logins, ti
     await logins.login("desk", PASSWORD, PEER)
 
 
+async def test_guesses_that_wait_for_their_time_keep_nobody_else_from_logging_in(
+    db: Database, user: SmtpUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "MOST_WAITING", 2)
+    asleep = asyncio.Semaphore(0)
+
+    async def sleep(seconds: float) -> None:
+        asleep.release()
+        await asyncio.Event().wait()
+
+    logins = Logins(db, sleep=sleep)
+    guesses = []
+    for number in range(3):
+        for _ in range(4):
+            logins._delays.failed(f"guess{number}", f"198.51.{number}.0/24")
+        guesses.append(asyncio.create_task(logins.login(f"guess{number}", "wrong", f"198.51.{number}.1")))
+        await asyncio.wait_for(asleep.acquire(), 20)
+    assert (await logins.login("desk", PASSWORD, PEER)).name == user.name
+    for guess in guesses:
+        guess.cancel()
+    await asyncio.gather(*guesses, return_exceptions=True)
+    logins.stop()
+
+
 def test_what_is_remembered_is_bounded_and_fades(monkeypatch: pytest.MonkeyPatch) -> None:
     time = Time()
     delays = Delays(time.clock)
