@@ -1,5 +1,6 @@
 """What the sandbox reports: the parts of a mail, and what became of a document."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,6 +36,17 @@ class MediaType(StrEnum):
     ODP = "application/vnd.oasis.opendocument.presentation"
     RTF = "application/rtf"
     MAIL = "message/rfc822"
+
+
+#: RFC 9110, section 8.3.1.
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,127}/[a-z0-9!#$%&'*+.^_`|~-]{1,127}")
+
+
+def media_type_in(header: str) -> str:
+    """Return the media type that a Content-Type header tells, without its parameters and in lower case; "" for what is
+    none: a stranger writes it, and not all of it can be stored."""
+    told = header.partition(";")[0].strip().lower()
+    return told if _MEDIA_TYPE.fullmatch(told) else ""
 
 
 class Coding(StrEnum):

@@ -20,7 +20,7 @@ import aiohttp
 from yarl import URL
 
 from gateway.address import shown
-from gateway.document import MAX_BYTES
+from gateway.document import MAX_BYTES, media_type_in
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -233,12 +233,21 @@ def _unconnected(host: str, error: aiohttp.ClientConnectorError) -> str:
 def _parse(url: str) -> URL:
     try:
         parsed = URL(url, encoded=_PLAIN_URL.fullmatch(url) is not None)
-        usable = parsed.scheme in ("http", "https") and bool(parsed.host)
+        usable = parsed.scheme in ("http", "https") and bool(parsed.host) and _speakable(parsed)
     except ValueError:
         usable = False
     if not usable:
         raise FetchError(_NO_URL)
     return parsed
+
+
+def _speakable(url: URL) -> bool:
+    """Return whether host and login can be written as DNS and HTTP (RFC 7617) want them, or raise ValueError. Else
+    it would only be found out, and by other exceptions, when the request is made."""
+    user = url.user or ""
+    (url.raw_host or "").encode("idna")
+    f"{user}{url.password}".encode("latin-1")
+    return ":" not in user
 
 
 async def _receive(response: aiohttp.ClientResponse, write: Callable[[bytes], object], most: int) -> Fetched:
@@ -251,7 +260,7 @@ async def _receive(response: aiohttp.ClientResponse, write: Callable[[bytes], ob
         write(chunk)
     if response.content_length not in (None, size):
         raise FetchError("the document ended too early", response.status)
-    return Fetched(_media_type(response), size)
+    return Fetched(media_type_in(response.headers.get("Content-Type", "")), size)
 
 
 def _check(response: aiohttp.ClientResponse, most: int) -> None:
@@ -264,10 +273,6 @@ def _check(response: aiohttp.ClientResponse, most: int) -> None:
         raise FetchError("the server sent a compressed answer, which was not asked for", response.status)
     if (response.content_length or 0) > most:
         raise _too_large(most, response)
-
-
-def _media_type(response: aiohttp.ClientResponse) -> str:
-    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def _too_large(most: int, response: aiohttp.ClientResponse) -> TooLarge:

@@ -67,7 +67,7 @@ def _tell_connection(request: web.Request) -> None:
     connection = request.transport.get_protocol() if request.transport else None
     task = asyncio.current_task()
     if isinstance(connection, Connection) and task is not None:
-        connection.began(task)
+        connection.began(task, request.content)
 
 
 def _route(request: web.Request) -> str:

@@ -10,6 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from aiohttp import StreamReader
+
+from gateway.web.body import MIN_RATE
+
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
@@ -36,13 +40,18 @@ class Connection(asyncio.Protocol):
         self._header_since: float | None = self._loop.time()
         self._unread_since: float | None = None
         self._closing_since: float | None = None
+        self._idle_since = self._loop.time()
+        self._body: StreamReader | None = None
+        self._body_since = 0.0
+        self._received = 0
         self._winding_up = False
         #: Requests that are being answered.
         self.requests: set[asyncio.Task[Any]] = set()
 
-    def began(self, request: "asyncio.Task[Any]") -> None:
-        """A request is complete up to its body; it runs in this task, which ends when its answer was written."""
+    def began(self, request: "asyncio.Task[Any]", body: StreamReader | None = None) -> None:
+        """A request is complete up to its *body*; it runs in this task, which ends when its answer was written."""
         self._header_since = None
+        self._body, self._body_since, self._received = body, self._loop.time(), 0
         self.requests.add(request)
         request.add_done_callback(self._ended)
 
@@ -69,6 +78,17 @@ class Connection(asyncio.Protocol):
         )
         return any(since is not None and now - since > seconds for since, seconds in waits)
 
+    def waits_since(self, now: float) -> float | None:
+        """Return since when nothing is done here but to wait for the client; None while a request is worked on, or its
+        body comes as fast as a body must."""
+        if self._transport is None:
+            return None
+        if not self.requests:
+            return self._idle_since if self._header_since is None else self._header_since
+        if self._unread_since is not None:
+            return self._unread_since
+        return self._body_since if self._body_is_slow(now, self._transport) else None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol; so are the methods that follow."""
         assert isinstance(transport, asyncio.Transport)
@@ -80,6 +100,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self.requests and self._header_since is None:
             self._header_since = self._loop.time()
+        self._received += len(data)
         self._handler.data_received(data)
 
     def eof_received(self) -> bool | None:
@@ -98,7 +119,13 @@ class Connection(asyncio.Protocol):
         self._handler.connection_lost(exc)
         self._left()
 
+    def _body_is_slow(self, now: float, transport: asyncio.Transport) -> bool:
+        if self._body is None or self._body.is_eof() or not transport.is_reading():
+            return False  # complete, or there is more of it than is wanted for now
+        return self._received < (now - self._body_since) * MIN_RATE
+
     def _ended(self, request: "asyncio.Task[Any]") -> None:
         self.requests.discard(request)
+        self._body, self._idle_since = None, self._loop.time()
         if self._winding_up:
             self.wind_up()

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 from http import HTTPStatus
+from urllib.parse import parse_qs
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,6 +15,7 @@ from gateway.errors import Kind, Refusal
 from gateway.fax import Fax, State
 from gateway.outbox.decide import Answer, Decide, Question
 from gateway.web.access import peer_of
+from gateway.web.body import read_body
 from gateway.web.errors import STATUS
 
 PATH = "/decide/{token:[A-Za-z0-9_-]{1,64}}"
@@ -30,6 +32,8 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "X-Frame-Options": "DENY",
 }
+#: The largest body that the page's form can have, with room to spare.
+MAX_FORM, _MOST_FIELDS = 4096, 10
 _AGAIN = "faxgate queue list shows what waits now."
 
 
@@ -73,12 +77,15 @@ class DecidePages:
 
 async def _pressed(request: web.Request) -> tuple[str, str]:
     """Return which button was pressed, and on the page about what; "" for a body that no page of ours sends."""
-    try:
-        form = await request.post()
-    except (ValueError, AssertionError, LookupError):  # whatever aiohttp makes of a form that is none
+    raw = await read_body(request, MAX_FORM)
+    if request.content_type != "application/x-www-form-urlencoded":
         return "", ""
-    pressed = form.getall("answer", [])
-    return str(pressed[0]) if len(pressed) == 1 else "", str(form.get("seen", ""))
+    try:
+        form = parse_qs(raw.decode(request.charset or "utf-8"), max_num_fields=_MOST_FIELDS)
+    except (ValueError, LookupError):
+        return "", ""
+    pressed, seen = form.get("answer", []), form.get("seen", [""])
+    return pressed[0] if len(pressed) == 1 else "", seen[0]
 
 
 def _closed(question: Question) -> web.Response:

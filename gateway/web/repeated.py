@@ -24,7 +24,7 @@ _COUNT = "X-Stainless-Retry-Count"
 _KEPT = timedelta(days=1)
 #: Longer than the libraries wait for their answers and between their tries.
 _TRIES = timedelta(minutes=15)
-_MOST = 255
+_MOST, _MOST_DIGITS = 255, 10
 
 
 def named(request: web.Request, account_id: UUID) -> Once | None:
@@ -47,7 +47,7 @@ async def counted(
     begun: then its repetition has overtaken it.
     """
     count = request.headers.get(_COUNT, "")
-    if not (count.isascii() and count.isdigit()):
+    if not (count.isascii() and count.isdigit() and len(count) < _MOST_DIGITS):
         return None
     sums = [await asyncio.to_thread(_sum, file) for file in files]
     content = json.dumps([account_id.hex, dict(fields), sums], sort_keys=True, default=str)

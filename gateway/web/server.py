@@ -1,7 +1,8 @@
 """The HTTP server: its listening socket, how many may connect, who is too slow, and how it stops.
 
 Connections are accepted here and not by ``asyncio.Server``: a peer that has too many costs no state, and a process out
-of file descriptors waits instead of spinning. What a connection says is aiohttp's business.
+of file descriptors waits instead of spinning. When all are taken, the one that has kept us waiting longest is given up
+for a new one. What a connection says is aiohttp's business.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import socket
 from collections import Counter
 from collections.abc import Coroutine
 from ipaddress import ip_address
+from operator import itemgetter
 from typing import Any
 
 from aiohttp import web
@@ -55,7 +57,8 @@ class HttpServer:
             read_bufsize=READ_AHEAD,
         )
         self._sockets: list[socket.socket] = []
-        self._connections: set[Connection] = set()
+        #: Each with the peer that it counts for.
+        self._connections: dict[Connection, str] = {}
         self._peers: Counter[str] = Counter()
         self._background: set[asyncio.Task[Any]] = set()
         self._refused = 0
@@ -138,28 +141,43 @@ class HttpServer:
 
     def _admit(self, accepted: socket.socket, peer: str) -> None:
         limits, key = self._limits, peer_key(peer)
-        if len(self._connections) >= limits.connections or (key and self._peers[key] >= limits.connections_per_peer):
-            accepted.close()
+        too_many = bool(key) and self._peers[key] >= limits.connections_per_peer
+        full = len(self._connections) >= limits.connections
+        if too_many or full:
             self._note_refusal(peer)
+        if too_many or (full and not self._room_made()):
+            accepted.close()
             return
         server = self._runner.server
         assert server is not None, "set up by start"
 
-        connection = Connection(server(), limits, lambda: self._left(connection, key))
-        self._connections.add(connection)
+        connection = Connection(server(), limits, lambda: self._left(connection))
+        self._connections[connection] = key
         self._peers[key] += 1
-        self._run(self._attach(connection, accepted, key))
+        self._run(self._attach(connection, accepted))
 
-    async def _attach(self, connection: Connection, accepted: socket.socket, key: str) -> None:
+    def _room_made(self) -> bool:
+        """Give up the connection that has waited for its client the longest; False when all are at work. Whoever says
+        nothing, or says it slowly, shall not keep out the carrier, who comes with a whole request."""
+        now = asyncio.get_running_loop().time()
+        waiting = [(since, one) for one in self._connections if (since := one.waits_since(now)) is not None]
+        if not waiting:
+            return False
+        _, longest = min(waiting, key=itemgetter(0))
+        longest.abort()
+        self._left(longest)
+        return True
+
+    async def _attach(self, connection: Connection, accepted: socket.socket) -> None:
         try:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted)
         except OSError:
             accepted.close()
-            self._left(connection, key)
+            self._left(connection)
 
-    def _left(self, connection: Connection, key: str) -> None:
-        if connection in self._connections:
-            self._connections.remove(connection)
+    def _left(self, connection: Connection) -> None:
+        key = self._connections.pop(connection, None)
+        if key is not None:
             self._peers[key] -= 1
             if not self._peers[key]:
                 del self._peers[key]
@@ -168,7 +186,7 @@ class HttpServer:
         self._refused += 1
         now = asyncio.get_running_loop().time()
         if now >= self._refusals_logged_at + REFUSALS_LOGGED_EVERY:
-            log.warning("too many HTTP connections: some are refused", count=self._refused, last_peer=peer)
+            log.warning("too many HTTP connections: some are refused or given up", count=self._refused, last_peer=peer)
             self._refused, self._refusals_logged_at = 0, now
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import BodyPartReader, MultipartReader, web
 
-from gateway.document import MOST_DOCUMENTS
+from gateway.dialects.telnyx import clean
+from gateway.document import MOST_DOCUMENTS, media_type_in
 from gateway.intake.submit import Supplied
 from gateway.store.blobs import Blobs, Spool
 from gateway.web.body import FIRST_SECONDS, MAX_JSON, MIN_RATE, parsed
@@ -87,7 +88,7 @@ class _Reader:
                 await self._part(part)
 
     async def _part(self, part: BodyPartReader) -> None:
-        media_type = part.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        media_type = media_type_in(part.headers.get("Content-Type", ""))
         if media_type in _JSON or (part.filename is None and media_type in {"", "text/plain"}):
             self._upload.values.append(await self._json(part))
             return
@@ -118,7 +119,7 @@ class _Reader:
             raise Fault(413, sentence, headers={"Connection": "close"})
         spool = self._blobs.spool()
         self._stack.callback(spool.discard)
-        self._upload.files.append(Supplied(spool, media_type, name[:255]))
+        self._upload.files.append(Supplied(spool, media_type, str(clean(name))[:255]))
         return spool
 
     def _write(self, spool: Spool, data: bytes, size: int | None = None) -> None:

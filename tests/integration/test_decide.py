@@ -17,6 +17,7 @@ from gateway.outbox import TRANSMIT
 from gateway.store import faxes, schema
 from gateway.store.database import Tx
 from gateway.telling import Tale
+from gateway.web.decide import MAX_FORM
 from tests.integration.engines import ENGINES, rows, store
 from tests.integration.house import OPERATOR, SENDER, House, built
 
@@ -182,6 +183,23 @@ async def test_what_no_page_sends_decides_nothing(house: House, web: aiohttp.Cli
         async with web.post(url, data=body, headers={"Content-Type": kind}) as response:
             assert response.status == 400, (kind, body)
             assert "Nothing was done" in await response.text()
+    assert (await house.fax(fax_id)).state is State.HELD
+
+
+async def test_a_form_that_is_none_is_not_read_to_its_end(
+    house: House, web: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fax_id = await held(house)
+    url = await link(house)
+    async with web.post(url, data={"answer": "release", "seen": "x" * MAX_FORM}) as response:
+        assert response.status == 413
+    monkeypatch.setattr("gateway.web.body.FIRST_SECONDS", 0.1)
+    path = url.removeprefix(house.http)
+    head = f"POST {path} HTTP/1.1\r\nHost: fax\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    reader, writer = await asyncio.open_connection(*house.http.removeprefix("http://").split(":"))
+    writer.write(f"{head}Content-Length: 100\r\n\r\nanswer=rel".encode())
+    assert (await asyncio.wait_for(reader.read(), 30)).startswith(b"HTTP/1.1 408 ")
+    writer.close()
     assert (await house.fax(fax_id)).state is State.HELD
 
 

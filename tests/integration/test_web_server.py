@@ -1,6 +1,7 @@
 """The HTTP server itself: slow clients, too many of them, bad requests, how it starts and how it stops."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +17,7 @@ from gateway.errors import ConfigurationError
 from gateway.web import body
 from gateway.web.access import access, add_headers
 from gateway.web.body import read_body
-from gateway.web.connection import HttpLimits
+from gateway.web.connection import Connection, HttpLimits
 from gateway.web.errors import answering
 from gateway.web.server import HttpServer
 
@@ -33,13 +34,16 @@ class Doors:
         self.entered = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
+        self.waiting = 0
         self.app = web.Application(middlewares=[access, answering({})])
         self.app.on_response_prepare.append(add_headers)
         self.app.add_routes([web.get("/", self.get), web.put("/", self.put), web.get("/bytes", self.bytes)])
 
     async def get(self, _request: web.Request) -> web.Response:
         self.entered.set()
+        self.waiting += 1
         await self.gate.wait()
+        self.waiting -= 1
         return web.Response(text="well")
 
     async def put(self, request: web.Request) -> web.Response:
@@ -74,6 +78,11 @@ async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(HANG):
         while not true():
             await asyncio.sleep(0.01)
+
+
+def waits(connection: Connection) -> bool:
+    """Whether the server does nothing for this connection but wait for its client."""
+    return connection.waits_since(asyncio.get_running_loop().time()) is not None
 
 
 async def ended(reader: asyncio.StreamReader) -> bytes:
@@ -167,15 +176,58 @@ async def test_a_slow_handler_is_not_a_slow_client() -> None:
 
 
 async def test_beyond_the_limit_connections_are_closed_at_once_and_the_others_served() -> None:
-    async with serving(connections=2) as (server, _), connected(server) as (one_in, one), connected(server) as (_, two):
-        await until(lambda: server.connections == 2)
+    async with serving(connections=2) as (server, doors), contextlib.AsyncExitStack() as stack:
+        doors.gate.clear()
+        peers = [await stack.enter_async_context(connected(server)) for _ in range(2)]
+        for _, writer in peers:
+            writer.write(GET)
+        await until(lambda: doors.waiting == 2)
         async with connected(server) as (reader, _):
             assert await ended(reader) == b""
-        one.write(GET)
-        await answer(one_in)
-        two.transport.abort()
-        await until(lambda: server.connections == 1)
+        doors.gate.set()
+        for reader, _ in peers:
+            await answer(reader)
         assert await get(server) == 200
+
+
+PUT = b"PUT / HTTP/1.1\r\nHost: fax\r\nContent-Length: "
+#: What is sent, and whether a request is under way then.
+WAITING = {
+    "said nothing": (b"", False),
+    "sends a header slowly": (b"GET / HTTP/1.1\r\nHost: f", False),
+    "is idle between two requests": (GET, False),
+    "sends a body slowly": (PUT + b"1000\r\n\r\nhalf", True),
+    "reads nothing": (GET.replace(b"GET /", b"GET /bytes") * 200, True),
+}
+
+
+@pytest.mark.parametrize(("sent", "under_way"), WAITING.values(), ids=WAITING)
+async def test_who_keeps_the_server_waiting_makes_room_for_who_asks(sent: bytes, under_way: bool) -> None:
+    async with serving(connections=3) as (server, _), contextlib.AsyncExitStack() as stack:
+        peers = [await stack.enter_async_context(connected(server)) for _ in range(3)]
+        for _, writer in peers:
+            writer.write(sent)
+        await until(lambda: [bool(one.requests) for one in server._connections] == [under_way] * 3)
+        await until(lambda: all(waits(one) for one in server._connections))
+        assert [await get(server) for _ in range(5)] == [200] * 5
+        assert server.connections <= 3
+
+
+async def test_the_one_that_has_waited_longest_goes_and_who_is_at_work_stays() -> None:
+    async with serving(connections=3) as (server, doors), connected(server) as (working, writer):
+        doors.gate.clear()
+        writer.write(GET)
+        await until(lambda: doors.waiting == 1)
+        async with connected(server) as (old, _):
+            await until(lambda: server.connections == 2)
+            async with connected(server) as (young_in, young):
+                await until(lambda: server.connections == 3)
+                async with connected(server):
+                    assert await ended(old) == b""
+                    doors.gate.set()
+                    await answer(working)
+                    young.write(GET)
+                    await answer(young_in)
 
 
 async def test_one_peer_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,11 +171,20 @@ def test_addresses_that_are_public(address: str) -> None:
         "http:///a",
         "http://[::1",
         "http://a:b/",
+        "http://a..b/",
+        "http://.a/",
+        f"http://{'a' * 64}.example/",
+        "http://a%3Ab:c@host/",
+        "http://%E2%82%AC:c@host/",
     ],
 )
 async def test_what_is_no_web_address_is_refused(strict: Fetcher, url: str) -> None:
     with pytest.raises(FetchError, match="not a URL"):
         await strict.fetch(url, nowhere)
+    with pytest.raises(FetchError, match="not a URL"):
+        await strict.post(url, b"", {})
+    assert "not a URL" in await strict.objection(url)
+    assert not strict.may_reach(url)
 
 
 async def test_a_signed_url_is_sent_as_it_was_written(fetcher: Fetcher, site: Site) -> None:
@@ -198,6 +207,13 @@ async def fetch_from(*answers: Answer, limit: int | None = None, timeout: float 
 async def test_the_media_type_is_told_without_its_parameters() -> None:
     fetched, _ = await fetch_from(answer(200, b"a", Content_Type="Text/HTML; charset=utf-8"))
     assert fetched.content_type == "text/html"
+
+
+@pytest.mark.parametrize("told", [b"\xff\xfe/a", b"pdf", b";;==", b"a/" + b"b" * 400])
+async def test_a_media_type_that_is_none_is_not_told(told: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: " + told + b"\r\nContent-Length: 1\r\n\r\n"
+    fetched, content = await fetch_from(head + b"a")
+    assert (fetched.content_type, content) == ("", b"a")
     assert (await fetch_from(answer(200, b"a")))[0].content_type == ""
 
 

@@ -2,8 +2,11 @@
 
 import asyncio
 
+import aiohttp
+import aiohttp.base_protocol
 import pytest
 
+from gateway.web.body import MIN_RATE
 from gateway.web.connection import Connection, HttpLimits
 from gateway.web.server import peer_key
 
@@ -15,7 +18,10 @@ class Wire(asyncio.Transport):
 
     def __init__(self) -> None:
         super().__init__()
-        self.closed = False
+        self.closed = self.paused = False
+
+    def is_reading(self) -> bool:
+        return not self.paused
 
     def close(self) -> None:
         self.closed = True
@@ -80,6 +86,24 @@ async def test_a_closed_connection_whose_client_does_not_take_the_rest_is_overdu
     assert not connection.overdue(now + 1)
     assert not connection.overdue(now + 30)
     assert connection.overdue(now + 32)
+
+
+async def test_a_body_that_comes_as_fast_as_it_must_keeps_nobody_waiting() -> None:
+    connection, wire, now = await made()
+    body = aiohttp.StreamReader(aiohttp.base_protocol.BaseProtocol(asyncio.get_running_loop()), 1 << 16)
+    end = asyncio.Event()
+    connection.began(asyncio.create_task(end.wait()), body)
+    began = asyncio.get_running_loop().time()
+    connection.data_received(b"x" * MIN_RATE * 2)
+    assert connection.waits_since(began + 1) is None
+    assert now <= (connection.waits_since(began + 3) or 0) <= began
+    wire.paused = True  # more has come than anybody has read
+    assert connection.waits_since(began + 3) is None
+    wire.paused = False
+    body.feed_eof()
+    assert connection.waits_since(began + 3) is None
+    await ended(end)
+    assert (connection.waits_since(began + 3) or 0) >= began
 
 
 async def test_winding_up_closes_when_the_last_request_has_ended() -> None:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from aiohttp import BodyPartReader, web
 
 from gateway.dialects.telnyx import clean
+from gateway.document import media_type_in
 from gateway.store.blobs import Blobs, Spool
 from gateway.web.body import FIRST_SECONDS, MAX_JSON, MIN_RATE, parsed, read_body
 from gateway.web.errors import Fault
@@ -116,9 +117,9 @@ async def _part(form: Form, part: BodyPartReader, blobs: Blobs, limits: Mapping[
     if name not in limits:
         form.add(name, str(clean((await _text(part, name)).decode(errors="replace"))))
         return
+    media_type, file_name = media_type_in(part.headers.get("Content-Type", "")), str(clean(part.filename or ""))[:255]
     spool = blobs.spool()
-    media_type = part.headers.get("Content-Type", "").partition(";")[0].strip().lower()[:255]
-    form.files.setdefault(name, []).append(Upload(spool, media_type, str(clean(part.filename or ""))[:255]))
+    form.files.setdefault(name, []).append(Upload(spool, media_type, file_name))
     while chunk := await part.read_chunk(_CHUNK):
         if spool.size + len(chunk) > limits[name]:
             raise invalid(f"/{name}", f"{name} may have at most {limits[name]:,} bytes", status=422)

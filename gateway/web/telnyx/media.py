@@ -1,10 +1,8 @@
 """``/v2/media``: files that a client leaves here, to fax them by name."""
 
 import dataclasses
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from aiohttp import web
@@ -31,7 +29,6 @@ from gateway.web.telnyx.listing import PAGING, window
 
 PATH = "/v2/media"
 ONE = PATH + "/{media_name}"
-_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 _ANY = "application/octet-stream"
 FIELD = "media"
 
@@ -138,7 +135,7 @@ class MediaStorage:
         if not isinstance(url, str):
             raise invalid("/media_url", "media_url must be one URL")
         spool = self._blobs.spool()
-        fetched = Upload(spool, "", urlsplit(url).path.rpartition("/")[2][:255])
+        fetched = Upload(spool, "", "")
         form.files.setdefault(FIELD, []).append(fetched)  # dropped with the form, if it comes to nothing
         try:
             found = await self._fetcher.fetch(url, spool.write, MAX_BYTES)
@@ -166,7 +163,7 @@ class MediaStorage:
 
 
 def _with(file: Media, upload: Upload) -> Media:
-    kind = upload.media_type if _TYPE.fullmatch(upload.media_type) else _ANY
+    kind = upload.media_type or _ANY
     return dataclasses.replace(file, blob=upload.spool.key, content_type=kind, size=upload.spool.size)
 
 
