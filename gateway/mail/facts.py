@@ -18,8 +18,9 @@ from gateway.fax import Fax, State
 #: Longest text that a mail repeats from outside (a file name, a carrier's sentence), in characters.
 LONGEST = 400
 
-#: Texts that are of no use when they are cut, and their limit.
-UNCUT, LONGEST_UNCUT = frozenset({"in_reply_to", "references", "link"}), 8000
+#: Texts that are of no use when they are cut, and their limit. Notes and advice are ours, and end with what to do; what
+#: they repeat from outside was cut before.
+UNCUT, LONGEST_UNCUT = frozenset({"in_reply_to", "references", "link", "note", "advice"}), 8000
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,6 @@ _NO_EHLO = frozenset({500, 502, 504})
 #: to somebody whom nobody named.
 _PATH = re.compile(r"""[^\s<>()\[\]\\,;:@"\x00-\x1f\x7f]+@[^\s<>()\[\]\\,;:@"\x00-\x1f\x7f]+""")
 
-
 _log = logs.logger(__name__)
 
 

@@ -73,6 +73,15 @@ async def test_the_operator_is_told_once_that_it_is_away_and_once_that_it_is_bac
     assert "2 faxes wait to be sent." in back
 
 
+async def test_a_long_answer_does_not_take_the_place_of_what_to_do(house: House) -> None:
+    await down(house, timedelta(hours=3))
+    said = f"the carrier answered 503 {'a long story ' * 30}"[:300]
+    await house.db.write(lambda tx: tx.execute(schema.carriers.update().values(answer=said)))
+    (told,) = await look(house)
+    assert "a long story" in told
+    assert "you are told then. faxgate check asks it again. --" in told
+
+
 async def test_another_outage_is_another_mail(house: House) -> None:
     for number in (1, 2):
         await down(house, timedelta(minutes=15 + number))
