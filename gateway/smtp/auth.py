@@ -2,7 +2,8 @@
 
 An attempt books its place with three rates, of the name at this network, of the network, and of the name; each makes
 the next one later the more attempts have failed there. Nobody is locked out: whoever knows the password waits at most
-as long as the bookings ask for, and one who would wait too long is told to come again.
+as long as the bookings ask for, and one who would wait too long is told to come again. Where nobody has failed with a
+name, its owner waits a few seconds and not for his turn, since guesses from elsewhere can take all turns there are.
 """
 
 import asyncio
@@ -77,10 +78,16 @@ class Delays:
         when there is none (nothing is booked then)."""
         now = self._clock()
         found = [(self._record(key, now), rate) for key, rate in _keys(name, network)]
-        place = max([now, *(record.next_at for record, _ in found)])
+        (pair, _), _, (everywhere, _) = found
+        delay = 0.0
+        if pair.failures < PAIR.free:  # nobody guesses here: he is delayed, but not behind all who guess elsewhere
+            delay = NAME.distance(everywhere.failures)
+            found.pop()
+        place = max([now + delay, *(record.next_at for record, _ in found)])
         if place - now <= PATIENCE:
             for record, rate in found:
                 record.next_at = place + rate.distance(record.failures)
+            pair.next_at = max(pair.next_at, place + delay)
         return place - now
 
     def failed(self, name: str, network: str) -> int:
@@ -191,6 +198,6 @@ def _storable(name: str) -> bool:
 
 
 def _network(peer: str) -> str:
-    """Return what counts as one network: an IPv4 /24, an IPv6 /64."""
-    bits = 64 if ":" in peer else 24
+    """Return what counts as one network: an IPv4 /24, an IPv6 /48 (a customer may have 65,536 of 64 bits)."""
+    bits = 48 if ":" in peer else 24
     return str(ip_network(f"{peer}/{bits}", strict=False))

@@ -121,6 +121,29 @@ def test_tries_side_by_side_wait_for_each_other_and_the_last_are_sent_away() -> 
     assert delays.book("desk", "203.0.113.0/24") == 0.0
 
 
+def test_who_guesses_from_many_networks_does_not_lock_the_owner_out() -> None:
+    time = Time()
+    delays = Delays(time.clock)
+    for network in range(12):
+        for _ in range(4):
+            delays.failed("desk", f"198.51.{network}.0/24")
+    time.now += 60
+    guesses = [delays.book("desk", f"198.51.{network}.0/24") for network in range(12)]
+    assert guesses == [0.0, 5.0, 10.0, 15.0, 20.0] + [25.0] * 7, "one at a time, wherever from"
+    assert [delays.book("desk", "192.0.2.0/24") for _ in range(2)] == [5.0, 10.0]
+    for _ in range(auth.PAIR.free):
+        delays.failed("desk", "192.0.2.0/24")
+    assert delays.book("desk", "192.0.2.0/24") == 25.0
+
+
+@pytest.mark.parametrize(
+    ("peer", "same", "other"),
+    [("192.0.2.7", "192.0.2.200", "192.0.3.7"), ("2001:db8:1:2::7", "2001:db8:1:ffff::1", "2001:db8:2:2::7")],
+)
+def test_what_counts_as_one_network(peer: str, same: str, other: str) -> None:
+    assert auth._network(peer) == auth._network(same) != auth._network(other)
+
+
 async def test_who_would_wait_too_long_is_asked_to_come_again(logins: Logins, time: Time) -> None:
     for _ in range(8):
         logins._delays.failed("desk", "192.0.2.0/24")
