@@ -21,7 +21,7 @@ from gateway.ids import new_token
 from gateway.intake import Intake
 from gateway.intake.bounces import Bounces
 from gateway.intake.evidence import Evidence
-from gateway.outbox import PREPARE
+from gateway.outbox import COLLECT, PREPARE
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings
 from gateway.smtp.auth import Logins
@@ -40,6 +40,7 @@ log = logs.logger(__name__)
 ROLES = frozenset({"smtp", "http", "worker"})
 GRACE = 25.0
 WEBHOOKS_AT_ONCE = 100
+COLLECTED_AT_ONCE = 40
 ROUTING_EVERY = 1.0
 COUNT_EVERY = 15.0
 EXPIRE_EVERY = 30.0
@@ -147,8 +148,8 @@ class Daemon:
         settings, stories = self.settings, made.by_kind()
         name = settings.node.name if settings.database.sqlite is not None else f"{settings.node.name}:{new_token()[:8]}"
         rooms = dict.fromkeys(stories, settings.worker.concurrency)
-        # Receivers of webhooks that hang take room, and nothing else.
-        rooms |= {PREPARE: settings.sandbox.renderers, WEBHOOK: WEBHOOKS_AT_ONCE}
+        # Receivers of webhooks and hosts of documents that hang take room, and nothing else.
+        rooms |= {PREPARE: settings.sandbox.renderers, WEBHOOK: WEBHOOKS_AT_ONCE, COLLECT: COLLECTED_AT_ONCE}
         faults = settings.worker.most_faults
         worker = Worker(self.db, name, settings.worker.lease, stories, rooms, poison=made.poison, most_faults=faults)
         await worker.start()

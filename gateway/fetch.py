@@ -158,7 +158,8 @@ class Fetcher:
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(socket_factory=self._socket, force_close=True),
+                # How many go at once is for those to say who ask: a hundred that hang shall keep no others waiting.
+                connector=aiohttp.TCPConnector(limit=0, socket_factory=self._socket, force_close=True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
                 auto_decompress=False,
@@ -239,6 +240,14 @@ def _parse(url: str) -> URL:
     if not usable:
         raise FetchError(_NO_URL)
     return parsed
+
+
+def host_of(url: str) -> str:
+    """Return the host that is asked for *url*, "" for what is no URL."""
+    try:
+        return _parse(url).raw_host or ""
+    except FetchError:
+        return ""
 
 
 def _speakable(url: URL) -> bool:

@@ -49,7 +49,7 @@ class Collect:
         """Fetch what is missing, one document after the other; each is kept as soon as it is here."""
         fax = await faxes.fetch(self._db, UUID(job.subject))
         if fax is None or fax.state is not State.PREPARING:
-            await self._db.write(lambda tx: jobs.finish(tx, job))
+            await self._db.write(lambda tx: _let_go(tx, job))
             return
         try:
             left = MAX_BYTES - sum(int(document.get("size", 0)) for document in fax.documents)
@@ -93,15 +93,22 @@ class Collect:
         log.info("document not fetched", fax=str(fax.id), why=why.text, tries=job.tries + 1, passing=why.passing)
         if why.passing and job.tries < len(STEPS):
             jobs.again(tx, job, datetime.now(UTC) + spread(STEPS[job.tries]), why.text)
+            jobs.release(tx, fax.id)
             return
-        jobs.finish(tx, job)
         self._settle.fail(tx, fax.id, [State.PREPARING], why.reason, why.text)
+        _let_go(tx, job)
 
     def _complete(self, tx: Tx, job: Job, fax_id: UUID) -> None:
-        jobs.finish(tx, job)
         fax = faxes.get(tx, fax_id, lock=True)
+        _let_go(tx, job)
         if fax is not None and fax.state is State.PREPARING:
             jobs.enqueue(tx, PREPARE, fax_id)
+
+
+def _let_go(tx: Tx, job: Job) -> None:
+    """Let others fetch. Last, as everywhere: the fax is locked before what it holds."""
+    jobs.finish(tx, job)
+    jobs.release(tx, job.subject)
 
 
 def _note(tx: Tx, fax_id: UUID, index: int, here: dict[str, Any]) -> None:

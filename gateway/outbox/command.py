@@ -11,7 +11,7 @@ from gateway.attempt import OPEN, AttemptState
 from gateway.carrier_event import Happened
 from gateway.errors import Kind, refuse
 from gateway.fax import Direction, Fax, State
-from gateway.outbox.policy import CANCEL, COLLECT, PREPARE, RESOLVE, TRANSMIT, withdraw
+from gateway.outbox.policy import CANCEL, COLLECT, PREPARE, RESOLVE, TRANSMIT, fetching, withdraw
 from gateway.outbox.settle import CANCEL_ASKED, LIVE, Settle
 from gateway.store import attempts, faxes, jobs, usage
 from gateway.store.database import Tx
@@ -102,8 +102,12 @@ class Command:
         if ready:  # unless that was told before
             announce(tx, faxes.get(tx, fax.id), Happened.MEDIA_PROCESSED)
         here = all("blob" in document for document in fax.documents)
-        kind = TRANSMIT if ready else PREPARE if here else COLLECT
-        jobs.enqueue(tx, kind, fax.id, keys=self._settle.policy.lines(tx, fax) if ready else None)
+        if ready:
+            jobs.enqueue(tx, TRANSMIT, fax.id, keys=policy.lines(tx, fax))
+        elif here:
+            jobs.enqueue(tx, PREPARE, fax.id)
+        else:
+            jobs.enqueue(tx, COLLECT, fax.id, keys=fetching(fax))
 
     def _outbound(self, tx: Tx, fax_id: UUID) -> Fax:
         fax = faxes.get(tx, fax_id, lock=True)

@@ -7,7 +7,7 @@ from gateway.carrier_event import Happened
 from gateway.fax import Fax, State
 from gateway.limits import Limits
 from gateway.outbox.hold import hold
-from gateway.outbox.policy import COLLECT, PREPARE
+from gateway.outbox.policy import COLLECT, PREPARE, fetching
 from gateway.store import faxes, jobs
 from gateway.store.database import Tx
 
@@ -23,6 +23,6 @@ def enter(tx: Tx, limits: Limits, new: Sequence[Fax]) -> list[Fax]:
         announce(tx, fax, Happened.QUEUED)
         if fax.state is not State.HELD:
             missing = any("blob" not in document for document in fax.documents)
-            jobs.enqueue(tx, COLLECT if missing else PREPARE, fax.id)
+            jobs.enqueue(tx, COLLECT if missing else PREPARE, fax.id, keys=fetching(fax) if missing else None)
     hold(tx, [fax for fax in entered if fax.state is State.HELD])
     return entered

@@ -6,6 +6,8 @@ from typing import Literal
 
 from gateway.attempt import Attempt, Handle
 from gateway.fax import Fax, Sight
+from gateway.fetch import host_of
+from gateway.ids import digest
 from gateway.store import jobs, provision
 from gateway.store.database import Tx
 from gateway.store.jobs import Keys
@@ -18,6 +20,8 @@ RESOLVE = "resolve"
 CANCEL = "cancel"
 WITHDRAW = "withdraw"
 HELD = "held"
+#: So many faxes of an account may be fetched at once, and so many of them from one host: who hangs delays himself only.
+FETCHES, FETCHES_OF_HOST = 8, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,13 @@ class Policy:
     def document_url(self, token: str) -> str:
         """Where the carrier fetches the document *token*."""
         return f"{self.public_url.rstrip('/')}/m/{token}"
+
+
+def fetching(fax: Fax) -> Keys:
+    """Return what the fetching of the documents of *fax* holds."""
+    host = host_of(next(str(document["url"]) for document in fax.documents if "blob" not in document))
+    account = f"fetch:{fax.account_id}"
+    return [(account, FETCHES), (f"{account}:{digest(host)[:16]}", FETCHES_OF_HOST)]
 
 
 def withdraw(tx: Tx, attempt: Attempt) -> None:

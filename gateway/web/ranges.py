@@ -1,4 +1,4 @@
-"""Serving a file, or the range of it that is asked for (RFC 9110, section 14)."""
+"""Serving a file, or the range of it that is asked for, if it is still wanted (RFC 9110, sections 13 and 14)."""
 
 import asyncio
 import os
@@ -26,7 +26,9 @@ class Part:
 
 
 async def serve(request: web.Request, file: BinaryIO, headers: Mapping[str, str]) -> web.StreamResponse:
-    """Answer with *file*. *headers* hold its ``ETag``, which a conditional range must name. Raises the fault 416."""
+    """Answer with *file*. *headers* hold its ``ETag``, which conditions are about. Raises Fault: 412, 416."""
+    if _is_there(request, headers["ETag"]):
+        return web.Response(status=304, headers=headers)
     part = _part(request, headers["ETag"], os.fstat(file.fileno()).st_size)
     response = web.StreamResponse(status=206 if part.partial else 200, headers={"Accept-Ranges": "bytes", **headers})
     response.content_length = part.size
@@ -37,6 +39,15 @@ async def serve(request: web.Request, file: BinaryIO, headers: Mapping[str, str]
         await _stream(response, file, part)
     await response.write_eof()
     return response
+
+
+def _is_there(request: web.Request, etag: str) -> bool:
+    """Return whether the client has this version already. Raises the fault 412 when it wants another one only."""
+    named = etag.strip('"')
+    # A weak tag never says that the bytes are the same, and a header that cannot be read says nothing.
+    if request.if_match and not any(tag.value in (named, "*") and not tag.is_weak for tag in request.if_match):
+        raise Fault(412, "the document is another one than If-Match names")
+    return any(tag.value in (named, "*") for tag in request.if_none_match or ())
 
 
 async def _stream(response: web.StreamResponse, file: BinaryIO, part: Part) -> None:

@@ -226,7 +226,8 @@ class House:
     @asynccontextmanager
     async def working(self, name: str = "worker") -> AsyncIterator[Worker]:
         """Have a worker of this *name* do the jobs while the block runs."""
-        worker = Worker(self.db, name, self.policy.lease, self.stories, dict.fromkeys(self.stories, 4) | {WEBHOOK: 20})
+        rooms = dict.fromkeys(self.stories, 4) | {WEBHOOK: 20, COLLECT: 20}
+        worker = Worker(self.db, name, self.policy.lease, self.stories, rooms)
         await worker.start()
         running = asyncio.create_task(worker.run())
         try:

@@ -11,12 +11,14 @@ from gateway.errors import Kind, Refusal
 from gateway.fax import Direction, Fax, Origin, State
 from gateway.intake.submit import Kept, Remote, Submission, Supplied
 from gateway.outbox import COLLECT, PREPARE, TRANSMIT, collect
+from gateway.outbox.policy import FETCHES_OF_HOST
 from gateway.store import schema
 from gateway.store.database import Tx
 from gateway.web.server import HttpServer
 from tests import samples
-from tests.integration.engines import ENGINES, rows, store
+from tests.integration.engines import ENGINES, rows, store, until
 from tests.integration.house import NUMBER, OFFICE, House, built
+from tests.integration.receiver import receiving
 
 
 @pytest.fixture(params=ENGINES)
@@ -156,6 +158,30 @@ async def test_a_private_address_is_not_asked(house: House, url: str) -> None:
     failed = await house.fax(fax.id)
     assert failed.state is State.FAILED
     assert failed.failure_text.startswith("could not retrieve file: ")
+
+
+async def test_a_host_that_hangs_delays_its_own_documents_only(house: House, shelf: Shelf) -> None:
+    async with receiving() as hanging:
+        hanging.open.clear()
+        for index in range(12):
+            await house.submit.take(wish(house), [Remote(hanging.url(f"/{index}"), "post", "please")])
+        shelf.answers.append(web.Response(body=samples.pdf(1)))
+        elsewhere = shelf.url("a.pdf").replace("127.0.0.1", "localhost")
+        quick = await house.submit.take(wish(house), [Remote(elsewhere)])
+        async with house.working():
+
+            async def fetched() -> bool:
+                return "blob" in (await house.fax(quick.id)).documents[0]
+
+            await until(fetched, "the document of the other host")
+            assert len(hanging.taken) <= FETCHES_OF_HOST
+            hanging.open.set()
+
+            async def all_asked() -> bool:
+                return len({taken.path for taken in hanging.taken}) == 12
+
+            await until(all_asked, "the documents of the one that hung")
+    assert (await house.fax(quick.id)).state is not State.FAILED
 
 
 async def test_a_kept_blob_is_shared(house: House) -> None:

@@ -1,5 +1,6 @@
 """``/v2/media`` with Telnyx's own library and with forms, and what must not come of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -15,7 +16,9 @@ from sqlalchemy import update
 from gateway.expiry import Expiry
 from gateway.store import claims, jobs, schema
 from gateway.store.database import Tx
+from gateway.web.telnyx.media import MOST_FETCHED
 from tests import samples, telnyx_samples
+from tests.carriers.rawserver import HANG, raw_server
 from tests.integration.telnyx_house import Desk, desk, form, pointers
 
 PATH = "/media"
@@ -142,6 +145,25 @@ async def test_what_is_no_file_is_refused_with_its_field_and_leaves_nothing(lite
             assert response.status in (400, 422), content_type
     assert await lite.house.count("media") == 0
     assert list(lite.house.blobs.incoming.iterdir()) == []
+
+
+async def test_an_account_whose_server_hangs_holds_few_connections(lite: Desk, origin: str) -> None:
+    _, other = await lite.house.account("other.example")
+    async with raw_server(HANG) as server:
+        url = {"media_url": f"{server.base_url}/a.pdf"}
+        asking = [asyncio.create_task(lite.ask("POST", PATH, json=url)) for _ in range(MOST_FETCHED)]
+        async with asyncio.timeout(30):
+            while len(server.requests) < MOST_FETCHED:
+                await asyncio.sleep(0.01)
+        letter = {"media_url": f"{origin}letter.pdf"}
+        assert (await lite.ask("POST", PATH, json=letter))[0] == 429
+        assert (await lite.ask("POST", PATH, json=letter, token=other))[0] == 201
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+    async with asyncio.timeout(30):
+        while (await lite.ask("POST", PATH, json=letter))[0] != 201:
+            await asyncio.sleep(0.05)
 
 
 async def test_files_are_their_accounts_own(lite: Desk) -> None:

@@ -212,6 +212,27 @@ async def test_a_range_of_another_version_of_the_document_is_answered_with_the_w
             assert response.status == expected
 
 
+async def test_a_document_comes_only_if_it_is_still_wanted(lite: House) -> None:
+    attempt = await lite.attempt()
+    async with lite.client.head(url(lite, attempt)) as response:
+        etag = response.headers["ETag"]
+    for name, tags, expected in (
+        ("If-None-Match", etag, 304),
+        ("If-None-Match", f'"another", W/{etag}', 304),
+        ("If-None-Match", "*", 304),
+        ("If-None-Match", '"another"', 200),
+        ("If-None-Match", "no tag", 200),
+        ("If-Match", etag, 200),
+        ("If-Match", "*", 200),
+        ("If-Match", '"another"', 412),
+        ("If-Match", f"W/{etag}", 412),
+    ):
+        async with lite.client.get(url(lite, attempt), headers={name: tags}) as response:
+            assert response.status == expected, (name, tags)
+            assert await response.read() == DOCUMENT or expected != 200
+            assert expected == 412 or response.headers["ETag"] == etag
+
+
 async def test_the_empty_document_has_no_range(lite: House) -> None:
     attempt = await lite.attempt(document_blob=await lite.blobs.put_bytes(b""))
     async with lite.client.get(url(lite, attempt), headers={"Range": "bytes=0-"}) as response:

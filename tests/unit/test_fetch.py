@@ -278,6 +278,22 @@ async def test_a_server_that_never_answers_is_given_up() -> None:
         await fetch_from(HANG, timeout=0.2)
 
 
+async def test_a_hundred_servers_that_hang_keep_no_other_waiting(site: Site) -> None:
+    fetcher = Fetcher(LOOPBACK, connect_timeout=5)
+    async with raw_server(HANG) as server:
+        asking = [asyncio.create_task(fetcher.post(server.base_url, b"", {})) for _ in range(110)]
+        try:
+            async with asyncio.timeout(30):
+                while len(server.requests) < 110:
+                    await asyncio.sleep(0.01)
+            assert (await fetcher.fetch(f"http://127.0.0.1:{site.port}/", nowhere)).size
+        finally:
+            for task in asking:
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+            await fetcher.close()
+
+
 async def test_a_document_that_drips_is_given_up() -> None:
     ended = asyncio.Event()
 

@@ -1,6 +1,7 @@
 """``/v2/media``: files that a client leaves here, to fax them by name."""
 
 import dataclasses
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from gateway.store.blobs import Blobs, Spool
 from gateway.store.database import Database, Tx
 from gateway.store.pages import numbered
 from gateway.web.auth import Auth
+from gateway.web.errors import Fault
 from gateway.web.openapi import Common, Operation, Query
 from gateway.web.telnyx.answers import MISSING, OUT_OF_RANGE, answered, invalid, unknown
 from gateway.web.telnyx.body import Form, Upload, reading
@@ -31,6 +33,8 @@ PATH = "/v2/media"
 ONE = PATH + "/{media_name}"
 _ANY = "application/octet-stream"
 FIELD = "media"
+#: So many files of an account may be fetched at once by one process: each holds a connection, of which there are few.
+MOST_FETCHED = 10
 
 
 class MediaStorage:
@@ -41,6 +45,7 @@ class MediaStorage:
         self._blobs = blobs
         self._auth = auth
         self._fetcher = fetcher
+        self._fetching: Counter[UUID] = Counter()
 
     def operations(self) -> list[Operation]:
         """What is served here."""
@@ -76,7 +81,7 @@ class MediaStorage:
         async with reading(request, self._blobs, {FIELD: MAX_BYTES}) as form:
             name = _name(form.fields)
             lasts = _lasts(form)
-            upload = await self._content(form)
+            upload = await self._content(who, form)
             if upload is None or not upload.spool.size:
                 raise invalid("/media_url", "a file (media) or its URL (media_url) is required", MISSING)
             now = datetime.now(UTC)
@@ -96,7 +101,7 @@ class MediaStorage:
         who = await caller(request, self._auth)
         old = await self._own(request, who.account_id)
         async with reading(request, self._blobs, {FIELD: MAX_BYTES}) as form:
-            upload = await self._content(form)
+            upload = await self._content(who, form)
             now = datetime.now(UTC)
             lasts = _lasts(form) if "ttl_secs" in form.fields or upload else old.expires_at - now
             file = dataclasses.replace(old, updated_at=now, expires_at=now + lasts)
@@ -125,7 +130,7 @@ class MediaStorage:
         await self._db.write(lambda tx: who.note(tx, Action.DOWNLOADED, subject=f"media:{file.id}"))
         return await stream(request, self._blobs, file.blob, _ANY, file.name)
 
-    async def _content(self, form: Form) -> Upload | None:
+    async def _content(self, who: Caller, form: Form) -> Upload | None:
         url = form.fields.get("media_url")
         uploads = form.files.get(FIELD, [])
         if len(uploads) > 1 or (uploads and url):
@@ -137,13 +142,23 @@ class MediaStorage:
         spool = self._blobs.spool()
         fetched = Upload(spool, "", "")
         form.files.setdefault(FIELD, []).append(fetched)  # dropped with the form, if it comes to nothing
+        return dataclasses.replace(fetched, media_type=await self._fetch(who.account_id, url, spool))
+
+    async def _fetch(self, account_id: UUID, url: str, spool: Spool) -> str:
+        """Write the file behind *url* and return its media type."""
+        if self._fetching[account_id] >= MOST_FETCHED:
+            sentence = f"{MOST_FETCHED} files are being fetched for this account; ask again when one of them is here"
+            raise Fault(429, sentence, headers={"Retry-After": "10", "x-ratelimit-reset": "10"})
+        self._fetching[account_id] += 1
         try:
-            found = await self._fetcher.fetch(url, spool.write, MAX_BYTES)
+            return (await self._fetcher.fetch(url, spool.write, MAX_BYTES)).content_type
         except TooLarge:
             raise invalid("/media_url", f"the file is larger than {MAX_BYTES:,} bytes") from None
         except FetchError as error:
             raise invalid("/media_url", f"media_url could not be fetched: {error}") from None
-        return dataclasses.replace(fetched, media_type=found.content_type)
+        finally:
+            self._fetching[account_id] -= 1
+            self._fetching += Counter()  # without those at 0
 
     async def _keep(self, who: Caller, file: Media, spool: Spool | None, *, new: bool) -> bool:
         def unit(tx: Tx) -> bool:
