@@ -40,6 +40,8 @@ _FORMATS = {
 _LEAST_DPI = 50.0
 #: What reads WebP holds four pictures of it at once, of four bytes for each dot.
 _MOST_WEBP_DOTS = 55_000_000
+#: Dots across the screens that people send pictures of.
+_LEAST_SCREEN = 600
 #: Pictures beyond any fax, in a file that can have several.
 _MOST_PICTURES = 500
 _UPRIGHT, _TURNED, _ORIENTATION = 1, range(5, 9), 0x0112
@@ -91,7 +93,8 @@ class ImageFile:
 
     def page(self, index: int, raster: Raster) -> Dots:
         """Return picture *index* (from 0) in black and white; raises as ``grey``."""
-        return pictured(self._fitted(index, raster), raster)
+        picture = self._fitted(index, raster)
+        return pictured(picture, raster, screen_shot=min(self._image.size) >= _LEAST_SCREEN)
 
     def _fitted(self, index: int, raster: Raster) -> Image.Image:
         """Return the picture without what is white beside it; raises as ``grey``."""

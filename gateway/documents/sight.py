@@ -14,7 +14,7 @@ from gateway.documents.picture import on_line
 from gateway.documents.raster import Raster
 from gateway.documents.scan import paper_thresholds
 from gateway.documents.skew import straightened
-from gateway.documents.tones import Area, tones_of
+from gateway.documents.tones import Area, stands_out, tones_of
 from gateway.fax import Sight
 
 #: Left, top, right and bottom in dots.
@@ -25,6 +25,9 @@ _SMALL = 24
 #: Greys that are neither ink nor paper, and the share of them from which a picture is more than a drawing.
 _MIDDLE, _DRAWING = range(48, 216), 0.06
 _SPARSE = 4
+#: Flat tones make up so much of a picture that was drawn, as the screen of a telephone is, and of what is not its most
+#: common tone. That is so much of it, or else its ground is darker than paper can be.
+_FLAT_TONES, _OTHER_TONES, _OTHERS = 0.8, 0.5, 0.1
 #: A picture of less than this share of a sheet, whose greys differ by no more than so much, is a tone, no empty paper;
 #: nor is one paper of which half is darker than such a tone.
 _PART, _FLAT, _DARK = 0.5, 8, 100
@@ -42,15 +45,17 @@ def drawn(grey: Grey, pictures: Sequence[Box], raster: Raster) -> Dots:
     return _drawn(grey, () if look.sight is Sight.TEXT else pictures, raster)
 
 
-def pictured(picture: Image.Image, raster: Raster) -> Dots:
+def pictured(picture: Image.Image, raster: Raster, *, screen_shot: bool = False) -> Dots:
     """Return the black and white of a page that is one picture: scanned paper, a photograph or a drawing. *picture* is
-    as wide as what it covers of a line: beside the white of the page its own paper would be ink."""
+    as wide as what it covers of a line: beside the white of the page its own paper would be ink. *screen_shot*: by its
+    kind and size it may show the screen of a telephone or a computer."""
     if raster.deskew and raster.look.sight in {Sight.AUTO, Sight.SCAN}:
         paper = paper_thresholds(picture, raster.dpi, raster.look)
         level = paper and straightened(picture, paper.image(), ink(picture, paper), raster.dpi)
         if level:
             return _on_line(*level, raster)
-    thresholds = _seen(picture, raster)
+    is_drawn = screen_shot and raster.look.sight is Sight.AUTO and _is_drawn(_counts(picture))
+    thresholds = None if is_drawn else _seen(picture, raster)
     if thresholds:
         return _on_line(picture, thresholds, raster)
     grey = Grey.of(on_line(picture, raster.width, 255))
@@ -108,14 +113,30 @@ def _picture(grey: Image.Image, raster: Raster) -> Image.Image | None:
     """Return the thresholds of a picture; None for the page's own."""
     if min(grey.size) < _SMALL:
         return None
-    sparse = grey.resize((max(1, grey.width // _SPARSE), max(1, grey.height // _SPARSE)), Image.Resampling.NEAREST)
-    counts = sparse.histogram()
-    if sum(counts[tone] for tone in _MIDDLE) < _DRAWING * sparse.width * sparse.height and counts[255]:
+    counts = _counts(grey)
+    if sum(counts[tone] for tone in _MIDDLE) < _DRAWING * sum(counts) and counts[255]:
         return None
     paper = paper_thresholds(grey, raster.dpi, raster.look)
     if raster.look.black_below is not None or (paper and not _is_tone(grey, counts, raster)):
         return paper.image() if paper else None
     return screen(grey.size, raster.dpi) if raster.look.dots else None
+
+
+def _counts(grey: Image.Image) -> list[int]:
+    sparse = grey.resize((max(1, grey.width // _SPARSE), max(1, grey.height // _SPARSE)), Image.Resampling.NEAREST)
+    return sparse.histogram()
+
+
+def _is_drawn(counts: Sequence[int]) -> bool:
+    """Say whether flat tones make up a picture: paper has grain, and a photograph has all tones."""
+    alone = {tone for tone in range(256) if stands_out(counts, tone)}
+    flat = {near for tone in alone for near in (tone - 1, tone, tone + 1) if 0 <= near < 256}
+    most = max(range(256), key=counts.__getitem__)
+    everything, others = sum(counts), sum(counts) - sum(counts[max(0, most - 1) : most + 2])
+    if most >= _DARK and others < _OTHERS * everything:
+        return False
+    other_flat = sum(counts[tone] for tone in flat if abs(tone - most) > 1)
+    return sum(counts[tone] for tone in flat) >= _FLAT_TONES * everything and other_flat >= _OTHER_TONES * others > 0
 
 
 def _is_tone(grey: Image.Image, counts: Sequence[int], raster: Raster) -> bool:

@@ -93,14 +93,14 @@ def _standing_out(sparse: Image.Image) -> list[int]:
     found = []
     plenty = max(_PLENTY, _NO_EDGE * int(median(counts[_DARKEST:_LIGHTEST])))
     for tone in range(_LIGHTEST):
-        if counts[tone] >= _FEWEST and _stands_out(counts, tone, _CLOSE if counts[tone] >= plenty else 0):
+        if counts[tone] >= _FEWEST and stands_out(counts, tone, _CLOSE if counts[tone] >= plenty else 0):
             found.append(tone)
     if not any(_CONTRAST < tone < THRESHOLD for tone in found):
         found = [tone for tone in found if tone >= _DARKEST]  # nothing is written on ink
     return _apart(sorted(found, key=lambda tone: -counts[tone]))[:_MOST_TONES]
 
 
-def _stands_out(counts: Sequence[int], tone: int, but: int = 0) -> bool:
+def stands_out(counts: Sequence[int], tone: int, but: int = 0) -> bool:
     """Say whether *tone* is far more common than those beside it, *but* for so many of them."""
     beside = sorted([*counts[max(0, tone - 4) : max(0, tone - 1)], *counts[tone + 2 : tone + 5]], reverse=True)
     return counts[tone] >= _STANDS_OUT * max(beside[but:], default=0)
@@ -180,28 +180,29 @@ class _Piece:
 
 def _areas(grey: Image.Image, tone: int, cells: Image.Image, least: Image.Image) -> Iterator[Area]:
     """Give what *tone* asks for where it fills *cells*: what is written there may be dark here and light there."""
-    found = list(_pieces(cells))
+    is_ink = tone < _DARKEST  # of which letters are made as well
+    found = list(_pieces(cells, small=not is_ink))
     greys = [piece.greys(grey) for piece in found]
-    usual = _written_on(tone, [sum(counts) for counts in zip(*greys, strict=True)])
+    usual = None if is_ink else _written_on(tone, [sum(counts) for counts in zip(*greys, strict=True)])
     for piece, counts in zip(found, greys, strict=True):
         # A pale word behind others is no ground of theirs, and what is dark on it is seen anyway.
         threshold = None if usual is None and tone >= THRESHOLD else _written_on(tone, counts)
         yield from _area(grey, tone, piece, usual if threshold is None else threshold, least)
 
 
-def _pieces(cells: Image.Image) -> Iterator[_Piece]:
+def _pieces(cells: Image.Image, *, small: bool) -> Iterator[_Piece]:
     # What is written leaves gaps between the squares: they are closed. Half-filled squares at the rim come back too.
     left, top, right, bottom = cells.getbbox() or (0, 0, 0, 0)
     cells = cells.crop((left - _GAP, top - _GAP, right + _GAP, bottom + _GAP))
     closed = shrunk(grown(cells, _GAP // 2 + 1), _GAP // 2)
-    core, small = shrunk(cells, _STROKE), closed.copy()
+    core, rest = shrunk(cells, _STROKE), closed.copy()
     for box in pieces(closed):
         if core.crop(box).getbbox():
-            small.paste(0, box)
+            rest.paste(0, box)
             around = (ImageOps.expand(mask.crop(box), _GAP) for mask in (cells, closed))
             yield _Piece((left + box[0] - 2 * _GAP, top + box[1] - 2 * _GAP), *around)
-    if small.getbbox():  # as small as letters: all of them together
-        yield _Piece((left - _GAP, top - _GAP), ImageChops.darker(cells, small), small)
+    if small and rest.getbbox():  # as small as letters: all of them together
+        yield _Piece((left - _GAP, top - _GAP), ImageChops.darker(cells, rest), rest)
 
 
 def _area(grey: Image.Image, tone: int, piece: _Piece, threshold: int | None, least: Image.Image) -> Iterator[Area]:
@@ -250,7 +251,7 @@ def _nearest(counts: list[int], *, certain: bool = False) -> int:
     letters = sum(counts)
     core = 0 if certain else next(tone for tone, passed in enumerate(accumulate(counts)) if passed >= _CORE * letters)
     own = (tone for tone in range(len(counts) - 1, core, -1) if counts[tone] >= _ONE_OF_SEVERAL * letters)
-    return next((tone for tone in own if _stands_out(counts, tone)), core)
+    return next((tone for tone in own if stands_out(counts, tone)), core)
 
 
 def _between(tone: int, other: int) -> int:

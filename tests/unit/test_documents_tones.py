@@ -1,7 +1,9 @@
 """Words on tinted and dark areas: whatever tone is written on whatever other, it is read."""
 
+from io import BytesIO
+
 import pytest
-from PIL import Image, ImageChops, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 from tests.samples import pdf
 from tests.unit.test_documents_sight import Box, alike, at, ink_share, seen
@@ -84,3 +86,44 @@ def test_squares_as_small_as_letters_are_seen_as_the_area_of_their_tone_is() -> 
     for words, share in ((1, 1.0), (0, 0.0)):
         page = seen(pdf(1, "", drawing=label(words, 0.5) + "0.5 g 60 500 4 4 re f\n"))
         assert ink_share(page, at(61, 501, 2, 2)) == share
+
+
+#: Ground, card, words, smaller words and button of a telephone's screen, each as a grey.
+SCREENS = {"light": (242, 255, 0, 138, 111), "dark": (0, 28, 255, 152, 118), "darker": (18, 30, 224, 160, 148)}
+
+
+def screen(ground: int, card: int, words: int, small: int, button: int, form: str) -> bytes:
+    """A telephone's screen with cards that have words and a button with white words on it."""
+    shot = Image.new("L", (1170, 2532), ground)
+    draw = ImageDraw.Draw(shot)
+    for top in range(100, 2400, 300):
+        draw.rounded_rectangle((40, top, 1130, top + 260), 30, fill=card)
+        draw.text((80, top + 30), "Dr. Meier, cardiology", fill=words, font_size=46)
+        draw.text((80, top + 110), "Mon 3 May, 10:30, room 4.12", fill=small, font_size=34)
+        draw.rounded_rectangle((820, top + 150, 1100, top + 235), 20, fill=button)
+        draw.text((860, top + 165), "Cancel", fill=255, font_size=44)
+    file = BytesIO()
+    shot.save(file, form, quality=80)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+@pytest.mark.parametrize("tones", SCREENS.values(), ids=SCREENS)
+def test_the_words_on_a_telephones_screen_are_read(tones: tuple[int, int, int, int, int], form: str) -> None:
+    page, plain = seen(screen(*tones, form)), seen(screen(255, 255, 0, 0, 255, form))
+    for top in range(100, 2400, 300):
+        for place in (on_screen(page, 76, top + 25, 560, 60), on_screen(page, 76, top + 105, 560, 45)):
+            assert alike(words_of(page, place), plain.crop(place)) > 0.93
+        assert 0.6 < ink_share(page, on_screen(page, 850, top + 160, 190, 65)) < 0.9
+
+
+def on_screen(page: Image.Image, left: float, top: float, width: float, height: float) -> Box:
+    """A box of the screen, which is as high as the page, as a box of the page."""
+    scale = page.height / 2532
+    beside = (page.width - 1170 * scale) / 2
+    return (
+        round(left * scale + beside),
+        round(top * scale),
+        round((left + width) * scale + beside),
+        round((top + height) * scale),
+    )
