@@ -91,6 +91,7 @@ class Settle:
         open_or_lost = [*OPEN, AttemptState.VOID]
         facts = {"pages_sent": event.pages, "duration": event.duration}
         if not attempts.change(tx, attempt.id, open_or_lost, state=AttemptState.DELIVERED, **facts):
+            _note_contradiction(attempt, AttemptState.DELIVERED)
             return
         withdraw(tx, attempt)
         past = {"held_reason": "", "failure_reason": "", "failure_text": "", "next_try_at": None}
@@ -107,6 +108,7 @@ class Settle:
         reason = event.failure_reason or "unknown"
         ended = {"failure_reason": reason, "pages_sent": event.pages, "duration": event.duration}
         if not attempts.change(tx, attempt.id, OPEN, state=AttemptState.FAILED, **ended):
+            _note_contradiction(attempt, AttemptState.FAILED)
             return
         metrics.attempts.labels("failed").inc()
         withdraw(tx, attempt)
@@ -182,6 +184,15 @@ class Settle:
         announce(tx, fax, Happened.DELIVERED if fax.state is State.DELIVERED else Happened.FAILED)
         metrics.faxes_finished.labels("outbound", fax.state.value).inc()
         log.info("finished", fax=str(fax_id), state=fax.state.value, reason=fax.failure_reason, tries=fax.tries)
+
+
+def _note_contradiction(attempt: Attempt, now: AttemptState) -> None:
+    """The first final word stands; that there was another one, only the carrier can explain."""
+    if attempt.state is not now and attempt.state in {AttemptState.DELIVERED, AttemptState.FAILED}:
+        ids = {"fax": str(attempt.fax_id), "carrier_fax": attempt.carrier_fax_id}
+        log.warning(
+            "the carrier contradicts itself: its first word stands", **ids, first=attempt.state.value, now=now.value
+        )
 
 
 def _spoken(time: timedelta) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.attempt import AttemptState, Handle
 from gateway.carrier_event import Happened
@@ -321,16 +322,22 @@ async def test_an_event_that_is_dispatched_again_changes_nothing(house: House) -
 
 
 @pytest.mark.parametrize("first", [Happened.DELIVERED, Happened.FAILED])
-async def test_the_first_final_word_about_an_attempt_stands(house: House, first: Happened) -> None:
+async def test_the_first_final_word_about_an_attempt_stands_and_the_log_tells_of_the_other(
+    house: House, first: Happened
+) -> None:
     house.emulator.faults.drop_webhooks = True
     fax_id = await house.queue(tries_allowed=1)
     await house.step(TRANSMIT)
     (sent,) = house.sent()
     other = Happened.FAILED if first is Happened.DELIVERED else Happened.DELIVERED
-    await house.hear_of(*[said(word, sent.id, failure_reason="user_busy") for word in (first, other, Happened.SENDING)])
+    words = (first, other, Happened.SENDING)
+    with capture_logs() as lines:
+        await house.hear_of(*[said(word, sent.id, failure_reason="user_busy") for word in words])
     fax = await house.fax(fax_id)
     assert fax.state.value == first.value
     assert len(await house.told()) == 1
+    (told,) = [line for line in lines if "contradicts" in line["event"]]
+    assert (told["first"], told["now"]) == (first.value, other.value)
 
 
 async def test_words_that_come_late_do_not_move_a_fax_back(house: House) -> None:
