@@ -67,7 +67,8 @@ async def test_the_queue_is_counted_whole_in_parts_of_any_size(at_once: int, db:
         ("deliver", "scheduled"): 1,
         ("blocked", "transmit"): 1,
     }
-    assert shown("faxgate_oldest_job_seconds")[()] // 60 == 120, "of what is aside nobody expects that it is done"
+    oldest = shown("faxgate_oldest_job_seconds")[()]
+    assert 2 * 3600 <= oldest < 24 * 3600, "of what is aside nobody expects that it is done"
     await db.write(lambda tx: tx.execute(schema.jobs.delete()))
     await Gauges(db, at_once).show()
     assert (shown("faxgate_jobs"), shown("faxgate_oldest_job_seconds")[()] < 60) == ({}, True)
