@@ -87,20 +87,22 @@ class Settle:
             jobs.enqueue(tx, "event", event_id)
 
     def _delivered(self, tx: Tx, attempt: Attempt, event: CarrierEvent) -> None:
-        # An attempt that was given up as lost may have been on its way after all: the fax has arrived then.
-        open_or_lost = [*OPEN, AttemptState.VOID]
+        # An attempt that was given up as lost may have been on its way after all, and one that is said to have failed
+        # may have got through: the fax has arrived then, and to send it again would be worse than to believe that.
+        late = attempt.state in {AttemptState.VOID, AttemptState.FAILED}
         facts = {"pages_sent": event.pages, "duration": event.duration}
-        if not attempts.change(tx, attempt.id, open_or_lost, state=AttemptState.DELIVERED, **facts):
-            _note_contradiction(attempt, AttemptState.DELIVERED)
+        when = [*OPEN, AttemptState.VOID, AttemptState.FAILED]
+        if not attempts.change(tx, attempt.id, when, state=AttemptState.DELIVERED, failure_reason="", **facts):
             return
+        _note_contradiction(attempt, AttemptState.DELIVERED)
         withdraw(tx, attempt)
         past = {"held_reason": "", "failure_reason": "", "failure_text": "", "next_try_at": None}
         # Also one that ended without it: its sender was told so, or that nobody knows, and must not send it again.
-        when = [*LIVE, State.FAILED, State.CANCELED] if attempt.state is AttemptState.VOID else LIVE
-        if faxes.change(tx, attempt.fax_id, when, state=State.DELIVERED, **past, **facts):
+        before = [*LIVE, State.FAILED, State.CANCELED] if late else LIVE
+        if faxes.change(tx, attempt.fax_id, before, state=State.DELIVERED, **past, **facts):
             self._end(tx, attempt.fax_id, Tale.RECEIPT)
             metrics.pages.labels("outbound").inc(event.pages or 0)
-            if attempt.state is AttemptState.VOID:
+            if late:
                 # It was sent anew meanwhile: that one shall not arrive as well.
                 jobs.enqueue(tx, CANCEL, attempt.fax_id, priority=jobs.URGENT)
 
@@ -187,11 +189,14 @@ class Settle:
 
 
 def _note_contradiction(attempt: Attempt, now: AttemptState) -> None:
-    """The first final word stands; that there was another one, only the carrier can explain."""
+    """That a fax has arrived stands, whenever it is said; why something else was, only the carrier can explain."""
     if attempt.state is not now and attempt.state in {AttemptState.DELIVERED, AttemptState.FAILED}:
         ids = {"fax": str(attempt.fax_id), "carrier_fax": attempt.carrier_fax_id}
         log.warning(
-            "the carrier contradicts itself: its first word stands", **ids, first=attempt.state.value, now=now.value
+            "the carrier contradicts itself: the fax counts as delivered",
+            **ids,
+            first=attempt.state.value,
+            now=now.value,
         )
 
 

@@ -322,22 +322,27 @@ async def test_an_event_that_is_dispatched_again_changes_nothing(house: House) -
 
 
 @pytest.mark.parametrize("first", [Happened.DELIVERED, Happened.FAILED])
-async def test_the_first_final_word_about_an_attempt_stands_and_the_log_tells_of_the_other(
-    house: House, first: Happened
+@pytest.mark.parametrize("tries", [1, 3])
+async def test_what_was_once_said_to_be_delivered_is_not_sent_again_and_the_log_tells_of_the_other_word(
+    house: House, first: Happened, tries: int
 ) -> None:
+    """In whatever order, and also where the next try waits already."""
     house.emulator.faults.drop_webhooks = True
-    fax_id = await house.queue(tries_allowed=1)
+    fax_id = await house.queue(tries_allowed=tries)
     await house.step(TRANSMIT)
     (sent,) = house.sent()
     other = Happened.FAILED if first is Happened.DELIVERED else Happened.DELIVERED
-    words = (first, other, Happened.SENDING)
+    words = (first, other, first, Happened.SENDING)
     with capture_logs() as lines:
         await house.hear_of(*[said(word, sent.id, failure_reason="user_busy") for word in words])
-    fax = await house.fax(fax_id)
-    assert fax.state.value == first.value
-    assert len(await house.told()) == 1
-    (told,) = [line for line in lines if "contradicts" in line["event"]]
-    assert (told["first"], told["now"]) == (first.value, other.value)
+    assert await state_of(house, fax_id) == (State.DELIVERED, [AttemptState.DELIVERED], 1)
+    assert TRANSMIT not in [row["kind"] for row in await rows(house.db, schema.jobs)]
+    assert len(house.sent()) == 1
+    failed_first = first is Happened.FAILED and tries == 1
+    assert [tale for tale, _ in await house.told()] == (["failure", "receipt"] if failed_first else ["receipt"])
+    assert [(line["first"], line["now"]) for line in lines if "contradicts" in line["event"]][:1] == [
+        (first.value, other.value)
+    ]
 
 
 async def test_words_that_come_late_do_not_move_a_fax_back(house: House) -> None:
