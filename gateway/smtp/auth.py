@@ -3,7 +3,8 @@
 An attempt books its place with three rates, of the name at this network, of the network, and of the name; each makes
 the next one later the more attempts have failed there. Nobody is locked out: whoever knows the password waits at most
 as long as the bookings ask for, and one who would wait too long is told to come again. Where nobody has failed with a
-name, its owner waits a few seconds and not for his turn, since guesses from elsewhere can take all turns there are.
+name, its owner waits a few seconds and then in a faster row, since guesses from elsewhere can take all turns there are:
+to fill that one, too, takes thousands of networks an hour, and they get no more than a guess a second.
 """
 
 import asyncio
@@ -47,6 +48,8 @@ class Rate:
 
 #: A name at one network; all names at one network; a name wherever from, which others can drive up: never far.
 PAIR, NETWORK, NAME = Rate(2, 60.0), Rate(5, 10.0), Rate(10, 5.0)
+#: A name at which many have failed, at a network where hardly anybody has.
+NEW = Rate(0, 1.0)
 
 
 class Authenticator(Protocol):
@@ -82,7 +85,7 @@ class Delays:
         delay = 0.0
         if pair.failures < PAIR.free:  # nobody guesses here: he is delayed, but not behind all who guess elsewhere
             delay = NAME.distance(everywhere.failures)
-            found.pop()
+            found[-1:] = [(self._record(f"{name}|new", now), NEW)] if delay else []
         place = max([now + delay, *(record.next_at for record, _ in found)])
         if place - now <= PATIENCE:
             for record, rate in found:

@@ -136,6 +136,16 @@ def test_who_guesses_from_many_networks_does_not_lock_the_owner_out() -> None:
     assert delays.book("desk", "192.0.2.0/24") == 25.0
 
 
+def test_who_guesses_once_from_each_of_very_many_networks_gets_a_guess_a_second() -> None:
+    time = Time()
+    delays = Delays(time.clock)
+    for network in range(10):
+        delays.failed("desk", f"198.51.{network}.0/24")
+    time.now += 60
+    guesses = [delays.book("desk", f"203.0.{network}.0/24") for network in range(18)]
+    assert guesses == [1.0, *(float(second) for second in range(2, 19))]
+
+
 @pytest.mark.parametrize(
     ("peer", "same", "other"),
     [("192.0.2.7", "192.0.2.200", "192.0.3.7"), ("2001:db8:1:2::7", "2001:db8:1:ffff::1", "2001:db8:2:2::7")],
