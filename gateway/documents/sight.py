@@ -54,18 +54,17 @@ def pictured(picture: Image.Image, raster: Raster, *, screen_shot: bool = False)
         level = paper and straightened(picture, paper.image(), ink(picture, paper), raster.dpi)
         if level:
             return _on_line(*level, raster)
-    is_drawn = screen_shot and raster.look.sight is Sight.AUTO and _is_drawn(_counts(picture))
-    thresholds = None if is_drawn else _seen(picture, raster)
+    thresholds = _seen(picture, raster, screen_shot=screen_shot)
     if thresholds:
         return _on_line(picture, thresholds, raster)
     grey = Grey.of(on_line(picture, raster.width, 255))
     return even(drawn(grey, (), raster), grey, raster.dpi[1])
 
 
-def _seen(picture: Image.Image, raster: Raster) -> Image.Image | None:
+def _seen(picture: Image.Image, raster: Raster, *, screen_shot: bool) -> Image.Image | None:
     """Return the thresholds of a picture that is a page; None where it is seen like any page."""
     if raster.look.sight is Sight.AUTO:
-        return _picture(picture, raster)
+        return _picture(picture, raster, screen_shot=screen_shot)
     paper = paper_thresholds(picture, raster.dpi, raster.look) if raster.look.sight is Sight.SCAN else None
     return paper.image() if paper else None
 
@@ -109,22 +108,20 @@ def _lay(page: Image.Image, area: Area, raster: Raster) -> None:
         page.paste(area.threshold, place, area.mask)
 
 
-def _picture(grey: Image.Image, raster: Raster) -> Image.Image | None:
+def _picture(grey: Image.Image, raster: Raster, *, screen_shot: bool = False) -> Image.Image | None:
     """Return the thresholds of a picture; None for the page's own."""
     if min(grey.size) < _SMALL:
         return None
-    counts = _counts(grey)
+    sparse = grey.resize((max(1, grey.width // _SPARSE), max(1, grey.height // _SPARSE)), Image.Resampling.NEAREST)
+    counts = sparse.histogram()
+    if screen_shot and _is_drawn(counts):
+        return None
     if sum(counts[tone] for tone in _MIDDLE) < _DRAWING * sum(counts) and counts[255]:
         return None
     paper = paper_thresholds(grey, raster.dpi, raster.look)
     if raster.look.black_below is not None or (paper and not _is_tone(grey, counts, raster)):
         return paper.image() if paper else None
     return screen(grey.size, raster.dpi) if raster.look.dots else None
-
-
-def _counts(grey: Image.Image) -> list[int]:
-    sparse = grey.resize((max(1, grey.width // _SPARSE), max(1, grey.height // _SPARSE)), Image.Resampling.NEAREST)
-    return sparse.histogram()
 
 
 def _is_drawn(counts: Sequence[int]) -> bool:
