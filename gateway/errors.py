@@ -99,5 +99,10 @@ def refuse(kind: Kind, sentence: str, subject: str = "") -> Refusal:
     return Refusal(Reason(kind, sentence, subject))
 
 
+def shutting_down() -> Refusal:
+    """Return the exception for whatever this process can no longer finish: another one, or the next, will."""
+    return refuse(Kind.SHUTTING_DOWN, "the gateway is shutting down; please try again in a moment")
+
+
 class ConfigurationError(Exception):
     """The settings or the installation are wrong: the daemon exits 78 with this text (file, key, remedy)."""

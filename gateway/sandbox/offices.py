@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway import logs, metrics
 from gateway.documents.refusal import needs_office
-from gateway.errors import Kind, Refusal, refuse
+from gateway.errors import Kind, Refusal, refuse, shutting_down
 from gateway.sandbox.libreoffice import LIBRARIES
 from gateway.sandbox.link import Gone
 from gateway.sandbox.requests import Limits
@@ -90,7 +90,7 @@ class Office:
 
     async def _ready(self) -> Worker:
         if self._stopping:
-            raise _shutting_down()
+            raise shutting_down()
         if self._worker is not None and not self._worker.alive:
             await self._end()
         if self._worker is None:
@@ -122,14 +122,10 @@ class Office:
 
     def _stopped(self, label: str, why: str) -> Refusal:
         if self._stopping:
-            return _shutting_down()
+            return shutting_down()
         metrics.sandbox_kills.labels(why).inc()
         log.warning("a document stopped LibreOffice", why=why)
         cause = "takes too long to open" if why == "time" else "cannot be opened"
         return refuse(
             Kind.RENDERING_STOPPED, f"{label} {cause}; print it into a new PDF and send that", label.strip('"')
         )
-
-
-def _shutting_down() -> Refusal:
-    return refuse(Kind.SHUTTING_DOWN, "the gateway is shutting down; please try again in a moment")

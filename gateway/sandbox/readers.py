@@ -10,7 +10,7 @@ import contextlib
 import signal
 
 from gateway import logs, metrics
-from gateway.errors import Kind, Refusal, refuse
+from gateway.errors import Kind, Refusal, refuse, shutting_down
 from gateway.sandbox.link import Gone, Link
 from gateway.sandbox.requests import Limits
 from gateway.sandbox.wire import Garbled, Header, pair
@@ -145,7 +145,7 @@ class Readers:
                 return await self._exchange(reader, header, descriptor)
             except (Gone, Garbled, TimeoutError) as trouble:
                 if self._stopping:
-                    raise _shutting_down() from None
+                    raise shutting_down() from None
                 blamed += await _to_blame(reader, trouble)
             if blamed == _CHANCES:
                 raise Deadly
@@ -167,7 +167,7 @@ class Readers:
     async def _take(self) -> Reader:
         """Return an idle reader that is alive."""
         if self._stopping:
-            raise _shutting_down()
+            raise shutting_down()
         try:
             async with asyncio.timeout(self._limits.start_seconds + self._limits.read_seconds):
                 while True:
@@ -213,7 +213,3 @@ async def _to_blame(reader: Reader, trouble: Exception) -> bool:
 
 def _no_reader() -> Refusal:
     return refuse(Kind.INTERNAL, "mails cannot be read at the moment; please try again later")
-
-
-def _shutting_down() -> Refusal:
-    return refuse(Kind.SHUTTING_DOWN, "the gateway is shutting down; please try again in a moment")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway import logs, metrics
-from gateway.errors import Kind, Refusal, refuse
+from gateway.errors import Kind, Refusal, refuse, shutting_down
 from gateway.sandbox.answers import step_from
 from gateway.sandbox.link import Gone, Link
 from gateway.sandbox.requests import Limits
@@ -195,7 +195,7 @@ class Renderers:
 
     def _lost(self) -> Refusal:
         if self._stopping:
-            return refuse(Kind.SHUTTING_DOWN, "the gateway is shutting down; please try again in a moment")
+            return shutting_down()
         return refuse(Kind.INTERNAL, "documents cannot be opened at the moment; please try again later")
 
 

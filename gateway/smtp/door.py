@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from gateway.errors import Kind, refuse
+from gateway.errors import shutting_down
 from gateway.smtp.auth import Authenticator
 from gateway.smtp.reception import Reception
 
@@ -86,4 +86,4 @@ class Door:
         except asyncio.CancelledError:
             if not self.stopping:
                 raise
-            raise refuse(Kind.SHUTTING_DOWN, "the gateway is shutting down; please try again in a moment") from None
+            raise shutting_down() from None
